@@ -1,0 +1,53 @@
+# One line per habit. Everything is installed into .venv from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help env bench test check format docs lock proofs benchmarks clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+env: $(STAMP) ## create the environment
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "creating $(VENV) (about a minute the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "auroral needs Python 3.11 or later, this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12 …")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+bench: $(STAMP) ## run a one-minute benchmark against a local Temporal server
+	@$(BIN)/auroral bench run --workload simple --target-rate 10 --duration 1m --ramp-up 5s
+
+test: $(STAMP) check ## run every test
+	@$(BIN)/python -m tests.needs
+	@$(BIN)/python -m pytest -m 'not slow'
+
+check: $(STAMP) ## formatting, types, import contracts
+	@$(BIN)/ruff format --check --quiet . || (echo "run: make format"; exit 1)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@mkdir -p .cache && $(BIN)/lint-imports > .cache/lint-imports.log 2>&1 || (cat .cache/lint-imports.log; exit 1)
+
+format: $(STAMP) ## format the code
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+docs: $(STAMP) ## generate the CLI reference and the JSON Schema
+	@$(BIN)/python -m tests.generate
+
+proofs: $(STAMP) ## the long proofs (about half an hour)
+	@$(BIN)/python -m tests.needs
+	@$(BIN)/python -m pytest -m slow
+
+benchmarks: $(STAMP) ## performance of auroral itself
+	@$(BIN)/python -m benchmarks
+
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

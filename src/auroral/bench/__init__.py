@@ -1,0 +1,1 @@
+"""Load any Temporal cluster and say what it carried."""

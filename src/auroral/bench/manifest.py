@@ -1,0 +1,123 @@
+"""What the generators, workers and remote parts of one run agree on. Pure.
+
+Written before the run starts. Every process of the run gets it, and a worker says in its identity which
+protocol it speaks, so that the preflight refuses one that does not match.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+
+LANGUAGE_VERSION = 1
+"""Version of the step language that the interpreter workflow runs. Raise it when old workers would misread."""
+
+ROOT_WORKFLOW_TYPE = "auroral.workload"
+CHILD_WORKFLOW_TYPE = "auroral.child"
+PROBE_WORKFLOW_TYPE = "auroral.probe"
+
+
+class ManifestWorkload(msgspec.Struct, frozen=True, kw_only=True):
+    """One workload of the mix."""
+
+    name: str
+    weight: float
+    """Share of the starts, relative to the others' weights."""
+    definition: dict[str, Any]
+    """The step language's plain form (see `workload.to_plain`)."""
+    digest: str
+    """SHA-256 of the canonical JSON of `definition`, hexadecimal."""
+
+
+class ManifestArrival(msgspec.Struct, frozen=True, kw_only=True):
+    """The arrival process: rate segments, spacing and end. Enough to make the schedule again."""
+
+    process: str
+    """`constant` or `poisson`."""
+    segments: list[tuple[float, float, float]]
+    """(duration in s, rate at its start, rate at its end), rates per second."""
+    ramp_s: float
+    """Length of the first ramp: the steady window starts after it."""
+    count: int | None
+    """Stop after this many starts; None: the segments alone decide."""
+    seed: int
+    staged: bool
+    """Whether the user gave stages: each segment then has a window of its own."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The agreement of one run."""
+
+    run_id: str
+    namespace: str
+    task_queues: list[str]
+    workloads: list[ManifestWorkload]
+    arrival: ManifestArrival
+    engine: str
+    observe: str
+    """`watch` or `visibility`."""
+    language_version: int = LANGUAGE_VERSION
+    generator_processes: int = 1
+    expected_workers: int = 1
+    """Worker processes that the preflight waits for. Where they run elsewhere, the least that will do."""
+    execution_timeout_s: float = 600.0
+    auroral_version: str = ""
+    created_at: str = ""
+    """UTC, ISO 8601."""
+
+    def workflow_id(self, generator: int, index: int) -> str:
+        """Name the workflow of one intended start: `<run id>-<generator>-<index>`."""
+        return f"{self.run_id}-{generator}-{index}"
+
+    @property
+    def id_prefix(self) -> str:
+        """What every workflow id of the run starts with, children included."""
+        return f"{self.run_id}-"
+
+
+def digest(definition: dict[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of a plain value, hexadecimal."""
+    return hashlib.sha256(msgspec.json.encode(definition, order="sorted")).hexdigest()
+
+
+_IDENTITY = re.compile(
+    r"auroral-worker/(?P<version>[^;]+);language=(?P<language>\d+);engine=(?P<engine>\w+);"
+    r"slots=(?P<slots>\d+/\d+/\d+);(?P<where>.*)"
+)
+
+
+class WorkerIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker says of itself in its poller identity, where DescribeTaskQueue shows it."""
+
+    auroral_version: str
+    language_version: int
+    engine: str
+    slots: tuple[int, int, int]
+    """Workflow task, activity and local activity slots."""
+    where: str
+    """`<pid>@<host>`."""
+
+    def __str__(self) -> str:
+        slots = "/".join(str(count) for count in self.slots)
+        return (
+            f"auroral-worker/{self.auroral_version};language={self.language_version};engine={self.engine};"
+            f"slots={slots};{self.where}"
+        )
+
+    @classmethod
+    def parse(cls, identity: str) -> WorkerIdentity | None:
+        """Read a poller identity; None where it is not one of auroral's workers."""
+        match = _IDENTITY.fullmatch(identity)
+        if match is None:
+            return None
+        workflow_tasks, activities, local_activities = (int(part) for part in match["slots"].split("/"))
+        return cls(
+            auroral_version=match["version"],
+            language_version=int(match["language"]),
+            engine=match["engine"],
+            slots=(workflow_tasks, activities, local_activities),
+            where=match["where"],
+        )

@@ -1,0 +1,175 @@
+"""What the coordinator and its child processes say to each other: JSON lines over stdin and stdout. Pure.
+
+A child reads one order (`GeneratorOrder` or `WorkerOrder`), answers `Hello`, then `Ready`, and from then on
+reports. End of file on its stdin means that the coordinator is gone: it stops at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from auroral.bench.manifest import Manifest
+from auroral.bench.samples import Sample
+from auroral.bench.settings import WorkerSettings
+
+
+class ConnectionSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A resolved target: what a child needs to connect to it."""
+
+    address: str
+    namespace: str
+    tls: bool = False
+    server_ca: str | None = None
+    """PEM."""
+    client_cert: str | None = None
+    client_key: str | None = None
+    server_name: str | None = None
+    api_key: str | None = None
+    metadata: dict[str, str] = {}
+    connect_timeout_s: float = 10.0
+
+    def __repr__(self) -> str:
+        return f"ConnectionSpec({self.address}, namespace={self.namespace}, tls={self.tls})"
+
+
+class _Frame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    pass
+
+
+# Coordinator to generator
+
+
+class GeneratorOrder(_Frame, kw_only=True):
+    """What one generator process is to do."""
+
+    connection: ConnectionSpec
+    manifest: Manifest
+    generator: int
+    """Its number: it takes the starts whose index is congruent to it modulo `manifest.generator_processes`."""
+    max_in_flight: int
+    max_lag_s: float
+    max_watchers: int
+    start_timeout_s: float
+    drain_timeout_s: float
+    metrics: bool
+
+
+class WorkerOrder(_Frame, kw_only=True):
+    """What one worker process is to do."""
+
+    connection: ConnectionSpec
+    task_queues: list[str]
+    settings: WorkerSettings
+    max_concurrent_activities: int
+    engine: str
+    name: str
+    metrics: bool
+
+
+class Go(_Frame, kw_only=True):
+    """Start the schedule at this instant (µs since 1970) with this estimate of server − client clock."""
+
+    epoch_unix_us: int
+    clock_offset_us: int
+
+
+class StopSchedule(_Frame, kw_only=True):
+    """Send no further start; drain for at most this long."""
+
+    drain_timeout_s: float
+
+
+# Child to coordinator
+
+
+class Hello(_Frame, kw_only=True):
+    """The child runs."""
+
+    pid: int
+    metrics_port: int | None
+
+
+class Ready(_Frame, kw_only=True):
+    """Connected; a worker polls, a generator waits for `Go`."""
+
+
+class Samples(_Frame, kw_only=True):
+    """Starts that have their outcome."""
+
+    samples: list[Sample]
+
+
+class Tick(_Frame, kw_only=True):
+    """One second of a generator. Counts are of that second."""
+
+    t_s: float
+    sent: int
+    accepted: int
+    in_flight: int
+    watchers: int
+    unresolved: int
+    """Starts whose acknowledgement is outstanding."""
+    refusals: dict[str, int]
+    refused_waits: int
+    back_pressured: int
+    generator_limited: int
+    lag_p99_us: int | None
+    interactions: list[tuple[str, int, str]] = []
+    """(kind, time in µs, cause or empty) of each signal, update and query that ended in this second."""
+
+
+class ScheduleEnded(_Frame, kw_only=True):
+    """The last start is sent; the drain begins."""
+
+    t_s: float
+    scheduled: int
+    """Intended starts of this generator."""
+    interrupted: bool
+
+
+class Drained(_Frame, kw_only=True):
+    """Everything of this generator has an outcome and was reported."""
+
+    t_s: float
+    terminated: int
+    """Workflows still held when the drain ended, terminated directly."""
+    termination_failures: int
+
+
+class ChildFailed(_Frame, kw_only=True):
+    """The child cannot go on."""
+
+    error: str
+    hint: str = ""
+    exit_code: int = 70
+
+
+ToGenerator = GeneratorOrder | Go | StopSchedule
+FromChild = Hello | Ready | Samples | Tick | ScheduleEnded | Drained | ChildFailed
+
+_encoder = msgspec.json.Encoder()
+_from_child: msgspec.json.Decoder[FromChild] = msgspec.json.Decoder(FromChild)
+_to_generator: msgspec.json.Decoder[ToGenerator] = msgspec.json.Decoder(ToGenerator)
+_to_worker: msgspec.json.Decoder[WorkerOrder] = msgspec.json.Decoder(WorkerOrder)
+
+
+def encode(frame: Any) -> bytes:
+    """One frame as a line."""
+    return _encoder.encode(frame) + b"\n"
+
+
+def decode_from_child(line: bytes) -> FromChild:
+    """Read a child's line. Raises `msgspec.DecodeError`."""
+    return _from_child.decode(line)
+
+
+def decode_to_generator(line: bytes) -> ToGenerator:
+    """Read a line for a generator. Raises `msgspec.DecodeError`."""
+    return _to_generator.decode(line)
+
+
+def decode_to_worker(line: bytes) -> WorkerOrder:
+    """Read a line for a worker. Raises `msgspec.DecodeError`."""
+    return _to_worker.decode(line)

@@ -1,0 +1,115 @@
+"""The settings of a benchmark: one typed value that everything downstream takes. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class WorkloadChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the mix: a built-in's name or a file, and its weight."""
+
+    source: str
+    weight: float = 1.0
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage of the schedule: the rate moves linearly from start to end; equal rates hold."""
+
+    start_per_s: float
+    end_per_s: float
+    duration_s: float
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of the SDK workers."""
+
+    max_concurrent_workflow_tasks: int = 200
+    max_concurrent_activities: int | None = None
+    """None: 200, or more where the workload only waits; the result says which."""
+    max_concurrent_local_activities: int = 200
+    workflow_task_pollers: int = 32
+    activity_task_pollers: int = 32
+    nonsticky_to_sticky_poll_ratio: float = 0.5
+    eager_activities: bool = True
+    max_eager_activities_per_workflow_task: int = 100
+    sticky_schedule_to_start_timeout_s: float = 5.0
+    max_cached_workflows: int = 2000
+
+
+class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which cluster. With no address, and none in Temporal's own configuration: a local server."""
+
+    address: str | None = None
+    namespace: str = "benchmark"
+    allow_namespace: bool = False
+    profile: str | None = None
+    temporal_config: str | None = None
+    """Path of Temporal's own TOML configuration."""
+    tls: bool | None = None
+    """None: as Temporal's own configuration says."""
+    connect_timeout_s: float = 10.0
+
+
+class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that `auroral bench run` and `auroral bench worker` can be told."""
+
+    target: TargetSettings = TargetSettings()
+    workloads: tuple[WorkloadChoice, ...] = (WorkloadChoice(source="simple"),)
+    activity_count: int = 5
+    timer_duration_s: float = 1.0
+    child_count: int = 3
+
+    target_rate_per_s: float = 10.0
+    duration_s: float = 60.0
+    ramp_up_s: float = 0.0
+    stages: tuple[Stage, ...] = ()
+    count: int | None = None
+    arrival: str = "constant"
+    seed: int = 1
+    iterations: int = 1
+
+    worker_count: int | None = None
+    """Worker processes; None: half of the cores, at least one."""
+    generator_processes: int = 1
+    task_queues: int = 1
+    task_queue: str | None = None
+    """First part of the task queues' names; None: the run id, or `auroral-benchmark` where workers run apart."""
+    generator_only: bool = False
+    worker_only: bool = False
+    worker: WorkerSettings = WorkerSettings()
+
+    max_in_flight: int = 10_000
+    max_lag_s: float = 1.0
+    max_watchers: int = 1_000
+    observe: str = "watch"
+    start_timeout_s: float = 10.0
+
+    completion_timeout_s: float | None = None
+    """None: max(60 s, duration), at most 10 minutes."""
+    settle_timeout_s: float = 30.0
+    cleanup_timeout_s: float = 120.0
+    worker_wait_s: float = 60.0
+    """How long the preflight waits for matching workers."""
+
+    max_p99_latency_s: float | None = None
+    min_throughput_per_s: float | None = None
+    thresholds: tuple[str, ...] = ()
+
+    output: str | None = None
+    """Results directory; None: `results/<run id>`."""
+    run_id: str | None = None
+    metrics_port: int | None = None
+    """None: 9090, or a free one where that is taken; 0: none."""
+    server_metrics: tuple[str, ...] = ()
+
+    @property
+    def drain_timeout_s(self) -> float:
+        """The completion timeout as given, else max(60 s, schedule), at most 10 minutes."""
+        if self.completion_timeout_s is not None:
+            return self.completion_timeout_s
+        return min(600.0, max(60.0, self.schedule_s))
+
+    @property
+    def schedule_s(self) -> float:
+        """Length of the schedule if a count does not end it sooner."""
+        return sum(stage.duration_s for stage in self.stages) if self.stages else self.duration_s

@@ -1,0 +1,1 @@
+"""Views of stored results: pure functions that return text, HTML or terminal renderables."""

@@ -1,0 +1,1 @@
+"""Connect to a Temporal cluster; find, build or start a local one."""
