@@ -13,25 +13,7 @@ import msgspec
 from auroral.bench.manifest import Manifest
 from auroral.bench.samples import Sample
 from auroral.bench.settings import WorkerSettings
-
-
-class ConnectionSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A resolved target: what a child needs to connect to it."""
-
-    address: str
-    namespace: str
-    tls: bool = False
-    server_ca: str | None = None
-    """PEM."""
-    client_cert: str | None = None
-    client_key: str | None = None
-    server_name: str | None = None
-    api_key: str | None = None
-    metadata: dict[str, str] = {}
-    connect_timeout_s: float = 10.0
-
-    def __repr__(self) -> str:
-        return f"ConnectionSpec({self.address}, namespace={self.namespace}, tls={self.tls})"
+from auroral.temporal.spec import ConnectionSpec
 
 
 class _Frame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -41,7 +23,7 @@ class _Frame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 # Coordinator to generator
 
 
-class GeneratorOrder(_Frame, kw_only=True):
+class GeneratorOrder(_Frame, frozen=True, kw_only=True):
     """What one generator process is to do."""
 
     connection: ConnectionSpec
@@ -56,7 +38,7 @@ class GeneratorOrder(_Frame, kw_only=True):
     metrics: bool
 
 
-class WorkerOrder(_Frame, kw_only=True):
+class WorkerOrder(_Frame, frozen=True, kw_only=True):
     """What one worker process is to do."""
 
     connection: ConnectionSpec
@@ -68,14 +50,14 @@ class WorkerOrder(_Frame, kw_only=True):
     metrics: bool
 
 
-class Go(_Frame, kw_only=True):
+class Go(_Frame, frozen=True, kw_only=True):
     """Start the schedule at this instant (µs since 1970) with this estimate of server − client clock."""
 
     epoch_unix_us: int
     clock_offset_us: int
 
 
-class StopSchedule(_Frame, kw_only=True):
+class StopSchedule(_Frame, frozen=True, kw_only=True):
     """Send no further start; drain for at most this long."""
 
     drain_timeout_s: float
@@ -84,24 +66,24 @@ class StopSchedule(_Frame, kw_only=True):
 # Child to coordinator
 
 
-class Hello(_Frame, kw_only=True):
+class Hello(_Frame, frozen=True, kw_only=True):
     """The child runs."""
 
     pid: int
     metrics_port: int | None
 
 
-class Ready(_Frame, kw_only=True):
+class Ready(_Frame, frozen=True, kw_only=True):
     """Connected; a worker polls, a generator waits for `Go`."""
 
 
-class Samples(_Frame, kw_only=True):
+class Samples(_Frame, frozen=True, kw_only=True):
     """Starts that have their outcome."""
 
     samples: list[Sample]
 
 
-class Tick(_Frame, kw_only=True):
+class Tick(_Frame, frozen=True, kw_only=True):
     """One second of a generator. Counts are of that second."""
 
     t_s: float
@@ -120,7 +102,7 @@ class Tick(_Frame, kw_only=True):
     """(kind, time in µs, cause or empty) of each signal, update and query that ended in this second."""
 
 
-class ScheduleEnded(_Frame, kw_only=True):
+class ScheduleEnded(_Frame, frozen=True, kw_only=True):
     """The last start is sent; the drain begins."""
 
     t_s: float
@@ -129,7 +111,7 @@ class ScheduleEnded(_Frame, kw_only=True):
     interrupted: bool
 
 
-class Drained(_Frame, kw_only=True):
+class Drained(_Frame, frozen=True, kw_only=True):
     """Everything of this generator has an outcome and was reported."""
 
     t_s: float
@@ -138,7 +120,7 @@ class Drained(_Frame, kw_only=True):
     termination_failures: int
 
 
-class ChildFailed(_Frame, kw_only=True):
+class ChildFailed(_Frame, frozen=True, kw_only=True):
     """The child cannot go on."""
 
     error: str

@@ -20,7 +20,7 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     pass
 
 
-class ConfigValue(_Document, kw_only=True):
+class ConfigValue(_Document, frozen=True, kw_only=True):
     """One setting as the run used it."""
 
     name: str
@@ -29,7 +29,7 @@ class ConfigValue(_Document, kw_only=True):
     """`--flag`, an environment variable, a file, or `default`."""
 
 
-class Environment(_Document, kw_only=True):
+class Environment(_Document, frozen=True, kw_only=True):
     """Where the run took place, as far as it can be told; null: it could not be."""
 
     address: str
@@ -57,7 +57,7 @@ class Environment(_Document, kw_only=True):
     """Half the width of the interval that the offset must lie in."""
 
 
-class Quantiles(_Document, kw_only=True):
+class Quantiles(_Document, frozen=True, kw_only=True):
     """Quantiles of one time, in ms. Where `censored` > 0 a null quantile reads "did not complete"."""
 
     count: int
@@ -78,7 +78,7 @@ class Quantiles(_Document, kw_only=True):
     """Null where anything is censored."""
 
 
-class Times(_Document, kw_only=True):
+class Times(_Document, frozen=True, kw_only=True):
     """Every time of the definitions."""
 
     latency: Quantiles
@@ -95,7 +95,7 @@ class Times(_Document, kw_only=True):
     """Close event − start event, of the completed."""
 
 
-class Window(_Document, kw_only=True):
+class Window(_Document, frozen=True, kw_only=True):
     """What was carried in one stretch of the schedule."""
 
     name: str
@@ -114,7 +114,7 @@ class Window(_Document, kw_only=True):
     """Of the starts intended in the window."""
 
 
-class Series(_Document, kw_only=True):
+class Series(_Document, frozen=True, kw_only=True):
     """Per second of the run, columns of equal length. Counts are of events in that second."""
 
     t_s: list[int]
@@ -136,7 +136,7 @@ class Series(_Document, kw_only=True):
     lag_p99_ms: list[float | None]
 
 
-class CurvePoint(_Document, kw_only=True):
+class CurvePoint(_Document, frozen=True, kw_only=True):
     """One point of the latency percentile curve."""
 
     percentile: float
@@ -144,7 +144,7 @@ class CurvePoint(_Document, kw_only=True):
     """Null: did not complete."""
 
 
-class CauseCount(_Document, kw_only=True):
+class CauseCount(_Document, frozen=True, kw_only=True):
     """How many ended in one outcome for one cause."""
 
     outcome: str
@@ -152,7 +152,7 @@ class CauseCount(_Document, kw_only=True):
     count: int
 
 
-class Interactions(_Document, kw_only=True):
+class Interactions(_Document, frozen=True, kw_only=True):
     """Signals, updates and queries that the client sent to running workflows."""
 
     kind: Literal["signal", "update", "query"]
@@ -162,7 +162,7 @@ class Interactions(_Document, kw_only=True):
     time: Quantiles
 
 
-class Observed(_Document, kw_only=True):
+class Observed(_Document, frozen=True, kw_only=True):
     """How closes were seen."""
 
     watched: int
@@ -173,7 +173,7 @@ class Observed(_Document, kw_only=True):
     """Starts whose acknowledgement was lost and whose request id told what had become of them."""
 
 
-class Reconciliation(_Document, kw_only=True):
+class Reconciliation(_Document, frozen=True, kw_only=True):
     """Our counts against the server's own, of this run's root executions."""
 
     status: Literal["agreed", "disagreed", "unavailable"]
@@ -184,7 +184,7 @@ class Reconciliation(_Document, kw_only=True):
     detail: str = ""
 
 
-class Cleanup(_Document, kw_only=True):
+class Cleanup(_Document, frozen=True, kw_only=True):
     """What was left open and what became of it."""
 
     left_open: int
@@ -197,7 +197,7 @@ class Cleanup(_Document, kw_only=True):
     """By hand, where it failed."""
 
 
-class ProcessUsage(_Document, kw_only=True):
+class ProcessUsage(_Document, frozen=True, kw_only=True):
     """What one process of ours used over the run."""
 
     name: str
@@ -208,7 +208,7 @@ class ProcessUsage(_Document, kw_only=True):
     detail: str = ""
 
 
-class Workers(_Document, kw_only=True):
+class Workers(_Document, frozen=True, kw_only=True):
     """The workers' options as chosen, so that two results can be compared."""
 
     processes: int
@@ -217,7 +217,7 @@ class Workers(_Document, kw_only=True):
     notes: list[str] = []
 
 
-class ThresholdResult(_Document, kw_only=True):
+class ThresholdResult(_Document, frozen=True, kw_only=True):
     """One threshold and what was measured."""
 
     expression: str
@@ -226,14 +226,14 @@ class ThresholdResult(_Document, kw_only=True):
     passed: bool
 
 
-class Verdict(_Document, kw_only=True):
+class Verdict(_Document, frozen=True, kw_only=True):
     """Pass, fail or inconclusive, and why."""
 
     status: Literal["pass", "fail", "inconclusive"]
     reasons: list[str]
 
 
-class Result(_Document, kw_only=True):
+class Result(_Document, frozen=True, kw_only=True):
     """Everything that is kept of one run."""
 
     schema: str = SCHEMA_ID

@@ -34,9 +34,7 @@ class Outcome(StrEnum):
 DROPPED = frozenset({Outcome.BACK_PRESSURED, Outcome.GENERATOR_LIMITED})
 """Never sent."""
 
-CLOSED = frozenset(
-    {Outcome.COMPLETED, Outcome.FAILED, Outcome.TIMED_OUT, Outcome.TERMINATED, Outcome.CANCELED}
-)
+CLOSED = frozenset({Outcome.COMPLETED, Outcome.FAILED, Outcome.TIMED_OUT, Outcome.TERMINATED, Outcome.CANCELED})
 """Accepted and closed by the server."""
 
 SERVER_FAILURES = frozenset(Outcome) - {Outcome.COMPLETED, Outcome.GENERATOR_LIMITED}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from auroral.temporal.spec import TargetSettings
+
 
 class WorkloadChoice(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the mix: a built-in's name or a file, and its weight."""
@@ -34,20 +36,6 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_eager_activities_per_workflow_task: int = 100
     sticky_schedule_to_start_timeout_s: float = 5.0
     max_cached_workflows: int = 2000
-
-
-class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which cluster. With no address, and none in Temporal's own configuration: a local server."""
-
-    address: str | None = None
-    namespace: str = "benchmark"
-    allow_namespace: bool = False
-    profile: str | None = None
-    temporal_config: str | None = None
-    """Path of Temporal's own TOML configuration."""
-    tls: bool | None = None
-    """None: as Temporal's own configuration says."""
-    connect_timeout_s: float = 10.0
 
 
 class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,50 @@
+"""What a run tells whoever watches it while it runs. Pure."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a run, once a second."""
+
+    phase: str
+    """`drive` or `drain`."""
+    t_s: float
+    """Since the epoch."""
+    schedule_s: float
+    target_per_s: float
+    """Scheduled in the last second."""
+    sent_per_s: float
+    completed_per_s: float
+    in_flight: int
+    scheduled: int
+    """Intended so far."""
+    outcomes: dict[str, int]
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    """Latency so far; null: none yet, or did not complete."""
+    lag_p99_ms: float | None
+    completed_series: list[float]
+    """Completed per second, for a sparkline: the last 60 seconds."""
+    limit: str = ""
+    """The first limit reached so far, or empty."""
+
+
+class Observer(Protocol):
+    """Whoever watches a run. Called from the run's event loop: return quickly."""
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """A phase of the run begins: `server`, `connect`, `prepare`, `warm-up`, `drive`, `drain`, `reconcile`, …"""
+
+    def detail(self, text: str) -> None:
+        """Progress within a phase, e.g. a line of a build."""
+
+    def progress(self, progress: Progress) -> None:
+        """The state of the run."""
+
+    def warning(self, text: str) -> None:
+        """Something the user should know now."""
