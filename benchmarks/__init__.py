@@ -1,0 +1,1 @@
+"""Performance of auroral itself: `python -m benchmarks`."""
