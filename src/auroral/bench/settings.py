@@ -49,6 +49,8 @@ class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     target_rate_per_s: float = 10.0
     duration_s: float = 60.0
+    duration_given: bool = True
+    """False: a count without a duration; `duration_s` is then an estimate that leaves room for the count."""
     ramp_up_s: float = 0.0
     stages: tuple[Stage, ...] = ()
     count: int | None = None
@@ -101,3 +103,9 @@ class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
     def schedule_s(self) -> float:
         """Length of the schedule if a count does not end it sooner."""
         return sum(stage.duration_s for stage in self.stages) if self.stages else self.duration_s
+
+    @property
+    def peak_rate_per_s(self) -> float:
+        """The highest rate of the schedule."""
+        rates_per_s = [rate for stage in self.stages for rate in (stage.start_per_s, stage.end_per_s)]
+        return max(rates_per_s, default=self.target_rate_per_s)
