@@ -63,6 +63,12 @@ class StopSchedule(_Frame, frozen=True, kw_only=True):
     drain_timeout_s: float
 
 
+class CleanUp(_Frame, frozen=True, kw_only=True):
+    """Terminate the workflows still held, directly, within this time."""
+
+    deadline_s: float
+
+
 # Child to coordinator
 
 
@@ -112,12 +118,20 @@ class ScheduleEnded(_Frame, frozen=True, kw_only=True):
 
 
 class Drained(_Frame, frozen=True, kw_only=True):
-    """Everything of this generator has an outcome and was reported."""
+    """Everything of this generator has an outcome and was reported. It waits for `CleanUp` or for the end."""
 
     t_s: float
+    held: int
+    """Workflows that it knows to be open still."""
+    reason: str = ""
+    """Why the drain ended before its time, e.g. the server no longer answers."""
+
+
+class CleanedUp(_Frame, frozen=True, kw_only=True):
+    """The answer to `CleanUp`."""
+
     terminated: int
-    """Workflows still held when the drain ended, terminated directly."""
-    termination_failures: int
+    failed: int
 
 
 class ChildFailed(_Frame, frozen=True, kw_only=True):
@@ -128,8 +142,8 @@ class ChildFailed(_Frame, frozen=True, kw_only=True):
     exit_code: int = 70
 
 
-ToGenerator = GeneratorOrder | Go | StopSchedule
-FromChild = Hello | Ready | Samples | Tick | ScheduleEnded | Drained | ChildFailed
+ToGenerator = GeneratorOrder | Go | StopSchedule | CleanUp
+FromChild = Hello | Ready | Samples | Tick | ScheduleEnded | Drained | CleanedUp | ChildFailed
 
 _encoder = msgspec.json.Encoder()
 _from_child: msgspec.json.Decoder[FromChild] = msgspec.json.Decoder(FromChild)

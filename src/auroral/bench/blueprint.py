@@ -1,0 +1,100 @@
+"""Settings → what a run is to do: workloads, manifest, worker options. Pure but for reading workload files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from auroral.bench.manifest import Manifest, ManifestWorkload, digest
+from auroral.bench.schedule import Schedule, plan
+from auroral.bench.settings import BenchSettings
+from auroral.bench.workload import Workload, activity_slots, to_plain
+from auroral.bench.workload_file import load
+
+SEPARATE_TASK_QUEUE = "auroral-benchmark"
+"""Where workers run apart from the generator, both must name the same queue without having met."""
+
+_TIMEOUT_MARGIN_S = 60.0
+
+
+class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is to do."""
+
+    manifest: Manifest
+    workloads: list[Workload]
+    worker_processes: int
+    """Worker processes that this run starts."""
+    activity_slots: int
+    notes: list[str]
+
+
+def make_blueprint(
+    settings: BenchSettings,
+    *,
+    run_id: str,
+    namespace: str,
+    cores: int,
+    created_at: str,
+    version: str,
+    read_text: Callable[[Path], str],
+) -> Blueprint:
+    """Decide everything that a run's processes must agree on. Raises `ConfigurationError`."""
+    workloads = [
+        load(
+            choice.source,
+            activity_count=settings.activity_count,
+            timer_duration_s=settings.timer_duration_s,
+            child_count=settings.child_count,
+            read_text=read_text,
+        )
+        for choice in settings.workloads
+    ]
+    apart = settings.generator_only or settings.worker_only
+    ours = settings.worker_count if settings.worker_count is not None else max(1, cores // 2)
+    slots, note = slots_for(settings, workloads, 1 if apart else ours)
+    definitions = [to_plain(workload) for workload in workloads]
+    arrival = plan(settings, duration_given=settings.duration_given)
+    manifest = Manifest(
+        run_id=run_id,
+        namespace=namespace,
+        task_queues=task_queues(settings, run_id),
+        workloads=[
+            ManifestWorkload(
+                name=workload.name, weight=choice.weight, definition=definition, digest=digest(definition)
+            )
+            for workload, choice, definition in zip(workloads, settings.workloads, definitions, strict=True)
+        ],
+        arrival=arrival,
+        engine="sdk",
+        observe=settings.observe,
+        generator_processes=settings.generator_processes,
+        expected_workers=settings.worker_count or 1 if apart else ours,
+        execution_timeout_s=Schedule(arrival).duration_s + settings.drain_timeout_s + _TIMEOUT_MARGIN_S,
+        auroral_version=version,
+        created_at=created_at,
+    )
+    return Blueprint(
+        manifest=manifest,
+        workloads=workloads,
+        worker_processes=0 if settings.generator_only else ours,
+        activity_slots=slots,
+        notes=[note] if note else [],
+    )
+
+
+def slots_for(settings: BenchSettings, workloads: Sequence[Workload], processes: int) -> tuple[int, str]:
+    """Activity slots of each worker process: as given, else the default or what waiting activities need."""
+    if settings.worker.max_concurrent_activities is not None:
+        return settings.worker.max_concurrent_activities, ""
+    return activity_slots(list(workloads), settings.peak_rate_per_s / max(1, processes))
+
+
+def task_queues(settings: BenchSettings, run_id: str) -> list[str]:
+    """Names of the run's task queues."""
+    apart = settings.generator_only or settings.worker_only
+    name = settings.task_queue or (SEPARATE_TASK_QUEUE if apart else run_id)
+    if settings.task_queues == 1:
+        return [name]
+    return [f"{name}-{number}" for number in range(settings.task_queues)]

@@ -1,0 +1,270 @@
+"""Follows the generators through schedule and drain: tallies what they report and reads the limits each second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from auroral.bench.clock import Clock
+from auroral.bench.detect import find_limits
+from auroral.bench.fleet import Child
+from auroral.bench.histogram import Histogram
+from auroral.bench.limits import Reading
+from auroral.bench.progress import Observer, Progress
+from auroral.bench.protocol import CleanedUp, CleanUp, Drained, FromChild, Samples, ScheduleEnded, StopSchedule, Tick
+from auroral.bench.samples import Sample
+from auroral.bench.schedule import Schedule
+from auroral.bench.starts import UNRESOLVED
+from auroral.bench.tally import Tally
+
+_TICK_ARRIVES_US = 250_000
+"""A generator's tick is here this long after its second, at the latest."""
+_OVERTIME_S = 60.0
+"""A generator that has not drained this long after its time is lost."""
+
+
+class ReadsLimits(Protocol):
+    """What takes the readings (`sampler.Sampler`)."""
+
+    async def read(self, t_s: float, ticks: Sequence[Tick]) -> Reading: ...
+
+
+class InteractionTally:
+    """Signals, updates or queries so far."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.causes: dict[str, int] = {}
+        self.times = Histogram()
+
+    def add(self, time_us: int, cause: str) -> None:
+        """One of them has ended."""
+        self.sent += 1
+        self.times.record_us(time_us)
+        if cause:
+            self.causes[cause] = self.causes.get(cause, 0) + 1
+
+
+class _Part(msgspec.Struct):
+    """What is known of one generator."""
+
+    child: Child
+    schedule_ended: bool = False
+    scheduled: int | None = None
+    drained: bool = False
+    held: int = 0
+    reason: str = ""
+    cleaned: CleanedUp | None = None
+    told_lost: bool = False
+
+
+class Drive:
+    """One run's schedule and drain, seen from the coordinator."""
+
+    def __init__(
+        self,
+        *,
+        schedule: Schedule,
+        clock: Clock,
+        tally: Tally,
+        append: Callable[[list[Sample]], None],
+        generators: Sequence[Child],
+        workers: Sequence[Child],
+        reader: ReadsLimits,
+        observer: Observer,
+        drain_timeout_s: float,
+    ) -> None:
+        self._schedule = schedule
+        self._clock = clock
+        self._tally = tally
+        self._append = append
+        self._workers = workers
+        self._reader = reader
+        self._observer = observer
+        self._drain_timeout_s = drain_timeout_s
+        self._parts = [_Part(child) for child in generators]
+        self._ticks: list[Tick] = []
+        self._changed = asyncio.Event()
+        self._received = bytearray()
+        self._refused_waits = 0
+        self._lost_workers: set[str] = set()
+        self.readings: list[Reading] = []
+        self.in_flight: list[int] = []
+        self.unresolved: list[Sample] = []
+        """Starts of which no generator could tell whether they arrived."""
+        self.resolved_starts = 0
+        self.interactions: dict[str, InteractionTally] = {}
+        self.interrupted = False
+        self.schedule_ended_s: float | None = None
+        self.drained_s: float | None = None
+        for part in self._parts:
+            part.child.on_frame = self._on_frame
+
+    # What it knows
+
+    @property
+    def refused_waits(self) -> int:
+        """Long polls and sweeps that the server refused."""
+        return self._refused_waits
+
+    @property
+    def lost_generators(self) -> list[int]:
+        """Numbers of generators that ended before they had reported everything."""
+        return [number for number, part in enumerate(self._parts) if not part.drained]
+
+    @property
+    def end_s(self) -> float:
+        """Where the schedule ended: its own end, or where it was stopped."""
+        if self.interrupted and self.schedule_ended_s is not None:
+            return min(self._schedule.duration_s, self.schedule_ended_s)
+        return self._schedule.duration_s
+
+    @property
+    def early_ends(self) -> list[str]:
+        """Why drains ended before their time."""
+        return sorted({part.reason for part in self._parts if part.reason})
+
+    def received(self, index: int) -> bool:
+        """Whether a generator has reported this start."""
+        return index < len(self._received) and bool(self._received[index])
+
+    # What it does
+
+    async def run(self) -> None:
+        """Return when every generator has drained or is lost."""
+        second = 0
+        self._observer.phase("drive", f"{self._schedule.duration_s:g} s")
+        draining = False
+        while not self._all(lambda part: part.drained):
+            second += 1
+            await self._clock.sleep_until(second * 1_000_000 + _TICK_ARRIVES_US, self._changed)
+            self._changed.clear()
+            if not draining and self._all(lambda part: part.schedule_ended):
+                draining = True
+                self.schedule_ended_s = self._clock.now_us() / 1e6
+                self._observer.phase("drain", f"at most {self._drain_timeout_s:g} s")
+            now_us = self._clock.now_us()
+            if now_us >= second * 1_000_000:
+                second = now_us // 1_000_000
+                await self._read(second, draining=draining)
+            else:
+                second -= 1
+            self._see_losses()
+            if self._overdue(now_us / 1e6):
+                break
+        self.drained_s = self._clock.now_us() / 1e6
+        if self.schedule_ended_s is None:
+            self.schedule_ended_s = min(self.drained_s, self._schedule.duration_s)
+
+    def stop_schedule(self, drain_timeout_s: float) -> None:
+        """Send no further start and drain for at most this long."""
+        self.interrupted = self.interrupted or not self._all(lambda part: part.schedule_ended)
+        self._drain_timeout_s = drain_timeout_s
+        for part in self._parts:
+            part.child.send(StopSchedule(drain_timeout_s=drain_timeout_s))
+
+    async def clean_up(self, deadline_s: float) -> tuple[int, int]:
+        """Have the generators terminate what they hold; return how many went and how many did not."""
+        holders = [part for part in self._parts if part.held and not part.child.ended.is_set()]
+        for part in holders:
+            part.child.send(CleanUp(deadline_s=deadline_s))
+        end_us = self._clock.now_us() + round((deadline_s + 1) * 1e6)
+        while self._clock.now_us() < end_us and any(
+            part.cleaned is None and not part.child.ended.is_set() for part in holders
+        ):
+            self._changed.clear()
+            await self._clock.sleep_until(min(end_us, self._clock.now_us() + 200_000), self._changed)
+        answers = [part.cleaned for part in holders if part.cleaned is not None]
+        return sum(answer.terminated for answer in answers), sum(answer.failed for answer in answers)
+
+    def _all(self, is_so: Callable[[_Part], bool]) -> bool:
+        return all(is_so(part) or part.child.ended.is_set() for part in self._parts)
+
+    def _overdue(self, now_s: float) -> bool:
+        return now_s > self.end_s + self._drain_timeout_s + _OVERTIME_S
+
+    def _on_frame(self, child: Child, frame: FromChild) -> None:
+        part = next(part for part in self._parts if part.child is child)
+        match frame:
+            case Samples(samples=samples):
+                self._take(samples)
+            case Tick():
+                self._ticks.append(frame)
+                self._refused_waits += frame.refused_waits
+                for kind, time_us, cause in frame.interactions:
+                    self.interactions.setdefault(kind, InteractionTally()).add(time_us, cause)
+            case ScheduleEnded(scheduled=scheduled):
+                part.schedule_ended = True
+                part.scheduled = scheduled
+                self._changed.set()
+            case Drained(held=held, reason=reason):
+                part.drained = True
+                part.held = held
+                part.reason = reason
+                self._changed.set()
+            case CleanedUp():
+                part.cleaned = frame
+                self._changed.set()
+
+    def _take(self, samples: list[Sample]) -> None:
+        certain = []
+        for sample in samples:
+            self._mark(sample.index)
+            if sample.sends > 1:
+                self.resolved_starts += 1
+            if sample.cause.endswith(UNRESOLVED):
+                self.unresolved.append(sample)
+            else:
+                certain.append(sample)
+                self._tally.add(sample)
+        self._append(certain)
+
+    def _mark(self, index: int) -> None:
+        if index >= len(self._received):
+            self._received.extend(bytes(index + 65_536 - len(self._received)))
+        self._received[index] = 1
+
+    async def _read(self, second: int, *, draining: bool) -> None:
+        ticks, self._ticks = self._ticks, []
+        for part in self._parts:
+            part.child.measure()
+        for worker in self._workers:
+            worker.measure()
+        reading = await self._reader.read(float(second), ticks)
+        self.readings.append(reading)
+        while len(self.in_flight) < second:
+            self.in_flight.append(reading.in_flight)
+        snapshot = self._tally.snapshot()
+        first = find_limits(self.readings[-120:]).first
+        self._observer.progress(
+            Progress(
+                phase="drain" if draining else "drive",
+                t_s=float(second),
+                schedule_s=self._schedule.duration_s,
+                target_per_s=self._schedule.expected(second - 1.0, float(second)) if not draining else 0.0,
+                sent_per_s=float(sum(tick.sent for tick in ticks)),
+                completed_per_s=snapshot.completed_series[-1] if snapshot.completed_series else 0.0,
+                in_flight=reading.in_flight,
+                scheduled=snapshot.scheduled + reading.in_flight,
+                outcomes={outcome.value: count for outcome, count in snapshot.outcomes.items()},
+                p50_ms=snapshot.p50_ms,
+                p95_ms=snapshot.p95_ms,
+                p99_ms=snapshot.p99_ms,
+                lag_p99_ms=reading.lag_p99_ms,
+                completed_series=snapshot.completed_series,
+                limit=first.name if first else "",
+            )
+        )
+
+    def _see_losses(self) -> None:
+        for part in self._parts:
+            if part.child.lost and not part.drained and not part.told_lost:
+                part.told_lost = True
+                self._observer.warning(f"{part.child.error().message}: its share of the run is in doubt")
+        for worker in self._workers:
+            if worker.lost and worker.name not in self._lost_workers:
+                self._lost_workers.add(worker.name)
+                self._observer.warning(f"{worker.error().message}: the run goes on without it")

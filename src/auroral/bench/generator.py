@@ -1,0 +1,163 @@
+"""A generator process: `python -m auroral.bench.generator`, driven over stdin and stdout (see `protocol.py`)."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import socket
+from collections.abc import Callable
+from typing import TypeVar
+
+from temporalio.client import Client
+
+from auroral.bench.cleanup import terminate_directly
+from auroral.bench.clock import MonotonicClock
+from auroral.bench.executions import list_executions
+from auroral.bench.interact import Interactor
+from auroral.bench.load import Generator
+from auroral.bench.pipes import Pipes, exit_now, leave_interrupts_to_parent
+from auroral.bench.protocol import (
+    ChildFailed,
+    CleanedUp,
+    CleanUp,
+    GeneratorOrder,
+    Go,
+    Hello,
+    Ready,
+    StopSchedule,
+    decode_to_generator,
+)
+from auroral.bench.starts import Starter
+from auroral.bench.telemetry import runtime_with_metrics
+from auroral.bench.watch import Contact, Sweeper, Watcher
+from auroral.bench.workflows import encode_input
+from auroral.bench.workload import from_plain
+from auroral.errors import AuroralError
+from auroral.temporal.connect import connect
+
+_Frame = TypeVar("_Frame")
+
+_RESOLVE_S = 30.0
+"""How long a lost acknowledgement is looked for before the start counts as refused, visibility permitting."""
+
+
+async def serve(pipes: Pipes) -> None:
+    """Take the order, connect, wait for `Go`, drive; then clean up when told, until the parent is gone."""
+    order = await _read(pipes, GeneratorOrder)
+    runtime, metrics_port = runtime_with_metrics(enabled=order.metrics)
+    pipes.emit(Hello(pid=os.getpid(), metrics_port=metrics_port))
+    client = await connect(
+        order.connection, runtime=runtime, retry=False, patience_s=order.connection.connect_timeout_s
+    )
+    pipes.emit(Ready())
+    go = await _read(pipes, Go)
+    generator, stop_all = build(order, go, client, pipes.emit)
+    quiet_collector()
+    driving = asyncio.create_task(generator.run())
+    listening = asyncio.create_task(_listen(pipes, generator, client, order))
+    done, _ = await asyncio.wait({driving, listening}, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    await stop_all()
+    await listening
+
+
+def build(
+    order: GeneratorOrder, go: Go, client: Client, emit: Callable[..., None]
+) -> tuple[Generator, Callable[[], asyncio.Future[None]]]:
+    """Wire a generator to a real cluster and the real clock; also return what stops its polls."""
+    manifest = order.manifest
+    service = client.workflow_service
+    clock = MonotonicClock(go.epoch_unix_us)
+    contact = Contact()
+    workloads = [from_plain(workload.definition) for workload in manifest.workloads]
+    starter = Starter(
+        service,
+        manifest,
+        [encode_input(workload) for workload in workloads],
+        clock,
+        identity=f"auroral-generator/{order.generator};{os.getpid()}@{socket.gethostname()}",
+        timeout_s=order.start_timeout_s,
+        resolve_s=_RESOLVE_S,
+    )
+    generator = Generator(order, clock, starter, contact, emit)
+    generator.watcher = Watcher(
+        service,
+        manifest.namespace,
+        clock,
+        contact,
+        limit=order.max_watchers,
+        epoch_unix_us=go.epoch_unix_us,
+        clock_offset_us=go.clock_offset_us,
+        on_closed=generator.closed,
+        on_refused=generator.refused_wait,
+    )
+    if manifest.observe != "none":
+        generator.sweeper = Sweeper(
+            lambda since: list_executions(client, manifest, closed_after_unix_us=since, generator=order.generator),
+            clock,
+            contact,
+            epoch_unix_us=go.epoch_unix_us,
+            clock_offset_us=go.clock_offset_us,
+            on_swept=generator.swept,
+            on_refused=generator.refused_wait,
+        )
+    interactor = Interactor(service, manifest.namespace, workloads, on_done=generator.interaction)
+    if interactor.needed:
+        generator.on_accepted = interactor.begin
+
+    async def stop_all() -> None:
+        await interactor.stop()
+        if generator.watcher is not None:
+            await generator.watcher.stop()
+
+    return generator, lambda: asyncio.ensure_future(stop_all())
+
+
+async def _listen(pipes: Pipes, generator: Generator, client: Client, order: GeneratorOrder) -> None:
+    while (line := await pipes.read_line()) is not None:
+        match decode_to_generator(line):
+            case StopSchedule(drain_timeout_s=drain_timeout_s):
+                generator.stop(drain_timeout_s)
+            case CleanUp(deadline_s=deadline_s):
+                done, failed = await terminate_directly(
+                    client, order.manifest.namespace, generator.held_ids, deadline_s=deadline_s
+                )
+                pipes.emit(CleanedUp(terminated=done, failed=failed))
+            case _:
+                pass
+    exit_now(0)
+
+
+async def _read(pipes: Pipes, kind: type[_Frame]) -> _Frame:
+    while (line := await pipes.read_line()) is not None:
+        frame = decode_to_generator(line)
+        if isinstance(frame, kind):
+            return frame
+    exit_now(0)
+    raise SystemExit(0)
+
+
+def quiet_collector() -> None:
+    """Keep the garbage collector from pausing the loop: what is loaded now stays, cycles are rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 1_000)
+
+
+async def _main() -> None:
+    leave_interrupts_to_parent()
+    pipes = await Pipes.open()
+    status = 0
+    try:
+        await serve(pipes)
+    except AuroralError as error:
+        status = int(error.exit_code)
+        pipes.emit(ChildFailed(error=error.message, hint=error.hint, exit_code=status))
+    await pipes.flush()
+    exit_now(status)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

@@ -1,0 +1,113 @@
+"""One start: the request, the server's answer, and what becomes of a lost acknowledgement.
+
+The client does not retry by itself: a refusal is an outcome. Only a start that may or may not have arrived is
+sent again, with the same request id, by which the server tells one start from two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+from temporalio.api.common.v1 import Payloads, WorkflowType
+from temporalio.api.enums.v1 import WorkflowIdReusePolicy
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
+from temporalio.service import RPCError, WorkflowService
+
+from auroral.bench.clock import Clock
+from auroral.bench.manifest import ROOT_WORKFLOW_TYPE, Manifest
+from auroral.temporal.rpc import may_have_arrived, refusal_cause
+
+UNRESOLVED = "unresolved"
+"""Last part of the cause of a start of which nobody could tell whether it arrived."""
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+
+class Flight(msgspec.Struct, kw_only=True):
+    """A start under way. Times in µs since the epoch."""
+
+    index: int
+    workload: int
+    workflow_id: str
+    intended_us: int
+    sent_us: int = 0
+    accepted_us: int = 0
+    sends: int = 0
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The server has it."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The server does not have it, or nobody could tell."""
+
+    cause: str
+
+
+class Starter:
+    """Sends starts. One request message per workload serves them all: it is serialised before the first await."""
+
+    def __init__(
+        self,
+        service: WorkflowService,
+        manifest: Manifest,
+        inputs: Sequence[Payloads | None],
+        clock: Clock,
+        *,
+        identity: str,
+        timeout_s: float,
+        resolve_s: float,
+    ) -> None:
+        """`inputs` are the workloads' encoded arguments; `resolve_s` bounds the search for a lost acknowledgement."""
+        self._service = service
+        self._clock = clock
+        self._timeout = timedelta(seconds=timeout_s)
+        self._resolve_us = round(resolve_s * 1e6)
+        self._queues = manifest.task_queues
+        execution_timeout = timedelta(seconds=manifest.execution_timeout_s)
+        self._requests = []
+        for payloads in inputs:
+            request = StartWorkflowExecutionRequest(
+                namespace=manifest.namespace,
+                workflow_type=WorkflowType(name=ROOT_WORKFLOW_TYPE),
+                task_queue=TaskQueue(name=manifest.task_queues[0]),
+                input=payloads,
+                identity=identity,
+                # An id is used once: a second start under it must not run.
+                workflow_id_reuse_policy=WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+            )
+            request.workflow_execution_timeout.FromTimedelta(execution_timeout)
+            self._requests.append(request)
+
+    async def start(self, flight: Flight) -> Accepted | Refused:
+        """Send one start and find out whether it was accepted. Fills the flight's times."""
+        lost = ""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            sent_us = self._clock.now_us()
+            if flight.sends == 0:
+                flight.sent_us = sent_us
+            flight.sends += 1
+            request = self._requests[flight.workload]
+            request.workflow_id = flight.workflow_id
+            request.request_id = flight.workflow_id
+            if len(self._queues) > 1:
+                request.task_queue.name = self._queues[flight.index % len(self._queues)]
+            try:
+                await self._service.start_workflow_execution(request, retry=False, timeout=self._timeout)
+            except RPCError as error:
+                if not lost and not may_have_arrived(error):
+                    return Refused(refusal_cause(error))
+                lost = lost or error.status.name
+            else:
+                flight.accepted_us = self._clock.now_us()
+                return Accepted()
+            if self._clock.now_us() - flight.sent_us > self._resolve_us:
+                return Refused(f"{lost}/{UNRESOLVED}")
+            await self._clock.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

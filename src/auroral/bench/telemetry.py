@@ -1,0 +1,37 @@
+"""The SDK's own metrics of one process: a runtime whose Prometheus endpoint has a port of its own."""
+
+from __future__ import annotations
+
+import socket
+
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+
+from auroral.errors import TargetError
+
+_ATTEMPTS = 20
+
+
+def runtime_with_metrics(*, enabled: bool) -> tuple[Runtime, int | None]:
+    """Make an SDK runtime; return it with the port of its metrics on the loopback address, or None.
+
+    The SDK cannot be asked which port it got, so a free one is chosen first; where another process takes it in
+    between, the next is tried. Raises `TargetError` when none can be bound.
+    """
+    if not enabled:
+        return Runtime(telemetry=TelemetryConfig()), None
+    failure = ""
+    for _ in range(_ATTEMPTS):
+        port = _free_port()
+        telemetry = TelemetryConfig(metrics=PrometheusConfig(bind_address=f"127.0.0.1:{port}"))
+        try:
+            return Runtime(telemetry=telemetry), port
+        except (RuntimeError, ValueError) as error:
+            failure = str(error)
+    raise TargetError(f"no port for the SDK's metrics could be bound in {_ATTEMPTS} attempts: {failure}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
