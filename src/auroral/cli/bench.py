@@ -1,0 +1,117 @@
+"""`auroral bench`: its commands, their options and help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from auroral.bench.options import CONFIG_VARIABLE, SETTINGS, WORKER_SETTINGS
+from auroral.cli.command import Group, SettingCommand, flags_given
+from auroral.cli.process import Process
+from auroral.errors import ExitCode
+
+LAYERS = (
+    "A setting comes from its flag, else from its environment variable, else from the table [bench] of the "
+    "configuration file, else from Temporal's own configuration, else from its default."
+)
+
+bench = Group("bench", help="Load a Temporal cluster and say what it carried.")
+
+
+def _config_option() -> click.Option:
+    return click.Option(["--config"], metavar="FILE", help=f"TOML file with settings.  [{CONFIG_VARIABLE}]")
+
+
+def _live_option() -> click.Option:
+    return click.Option(["--live/--no-live"], default=True, help="Redraw the progress in a terminal; else plain lines.")
+
+
+@click.pass_context
+def _run(context: click.Context, config: str | None, live: bool, json: bool, **params: Any) -> ExitCode:
+    from auroral.cli.bench_run import run
+
+    process: Process = context.obj
+    return run(process, flags_given(context, params), config_file=config, live=live, as_json=json)
+
+
+@click.pass_context
+def _worker(context: click.Context, config: str | None, live: bool, **params: Any) -> ExitCode:
+    from auroral.cli.bench_run import work
+
+    process: Process = context.obj
+    return work(process, flags_given(context, params), config_file=config, live=live)
+
+
+@click.pass_context
+def _config(context: click.Context, config: str | None, json: bool, **params: Any) -> ExitCode:
+    from auroral.cli.bench_config import show
+
+    process: Process = context.obj
+    return show(process, flags_given(context, params), config_file=config, as_json=json)
+
+
+@click.pass_context
+def _report(context: click.Context, directory: str, **params: str) -> ExitCode:
+    from auroral.cli.bench_report import report
+
+    process: Process = context.obj
+    return report(process, directory, params["format"])
+
+
+bench.add_command(
+    SettingCommand(
+        "run",
+        settings=SETTINGS,
+        callback=_run,
+        short_help="Run a benchmark.",
+        help="Drive a Temporal cluster at a scheduled rate, and say what it carried.\n\n"
+        "With no address, a local Temporal server is started for the run and stopped afterwards. "
+        f"{LAYERS}",
+        epilog="Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 target unreachable, 4 interrupted, 5 inconclusive.",
+        params=[
+            _config_option(),
+            click.Option(["--json"], is_flag=True, help="Print the result document alone to stdout."),
+            _live_option(),
+        ],
+    )
+)
+bench.add_command(
+    SettingCommand(
+        "worker",
+        settings=WORKER_SETTINGS,
+        callback=_worker,
+        short_help="Run workers for generators elsewhere.",
+        help="Run workers only, until they are stopped: for `auroral bench run --generator-only` elsewhere.\n\n"
+        f"{LAYERS}",
+        params=[_config_option(), _live_option()],
+    )
+)
+bench.add_command(
+    SettingCommand(
+        "config",
+        settings=SETTINGS,
+        callback=_config,
+        short_help="Show every setting and its origin.",
+        help=f"Show the settings that a run would use, each with its origin, without running.\n\n{LAYERS}",
+        params=[_config_option(), click.Option(["--json"], is_flag=True, help="Print JSON.")],
+    )
+)
+bench.add_command(
+    click.Command(
+        "report",
+        callback=_report,
+        short_help="Make a run's reports again.",
+        help="Make summary.txt and report.html again from the result stored in DIRECTORY, and print the summary.",
+        params=[
+            click.Argument(["directory"], metavar="DIRECTORY"),
+            click.Option(
+                ["--format"],
+                type=click.Choice(["text", "json", "html"]),
+                default="text",
+                show_default=True,
+                help="What to print: the summary, the result document or the page.",
+            ),
+        ],
+    )
+)

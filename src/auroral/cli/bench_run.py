@@ -1,0 +1,176 @@
+"""`auroral bench run` and `auroral bench worker`: interrupts, progress on stderr, reports, exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from auroral.bench.progress import Observer
+from auroral.bench.result import Result, encode
+from auroral.bench.settings import BenchSettings
+from auroral.cli.bench_report import PAGE, write_reports
+from auroral.cli.configuration import Configured, configure
+from auroral.cli.process import Process
+from auroral.errors import ExitCode, OutputError
+
+if TYPE_CHECKING:
+    from auroral.bench.stopping import StopSignal
+
+SEVERITY = (ExitCode.OK, ExitCode.INCONCLUSIVE, ExitCode.FAILED, ExitCode.USAGE, ExitCode.INTERRUPTED)
+"""Exit codes of iterations, the worst last: a failure that was measured outweighs a measurement in doubt."""
+
+
+def run(process: Process, flags: Mapping[str, Any], *, config_file: str | None, live: bool, as_json: bool) -> ExitCode:
+    """Run the benchmark as often as asked and say what came of it."""
+    configured = configure(process, flags, config_file)
+    if configured.settings.worker_only:
+        return _work(process, configured.settings, live)
+    return asyncio.run(_iterate(process, configured, live, as_json))
+
+
+def work(process: Process, flags: Mapping[str, Any], *, config_file: str | None, live: bool) -> ExitCode:
+    """Run workers until they are stopped."""
+    return _work(process, configure(process, {**flags, "worker-only": True}, config_file).settings, live)
+
+
+def verdict_code(result: Result) -> ExitCode:
+    """The exit code of a result."""
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    codes = {"pass": ExitCode.OK, "fail": ExitCode.FAILED, "inconclusive": ExitCode.INCONCLUSIVE}
+    return codes[result.verdict.status]
+
+
+def iteration_settings(settings: BenchSettings, number: int, base: str) -> BenchSettings:
+    """The settings of one iteration: a directory and, where the user named the run, a run id of its own."""
+    return msgspec.structs.replace(
+        settings,
+        output=str(Path(base) / f"iteration-{number}"),
+        run_id=f"{settings.run_id}-{number}" if settings.run_id else None,
+    )
+
+
+def iteration_table(results: list[tuple[Result, Path]]) -> str:
+    """One line for each iteration."""
+    from auroral.units import format_duration, format_rate
+
+    lines = [f"{'iteration':>9}  {'verdict':12}  {'completed':>10}  {'p99':>18}  directory"]
+    for number, (result, directory) in enumerate(results, start=1):
+        steady = result.steady
+        rate = format_rate(steady.completed_per_s) if steady else "-"
+        p99_ms = result.times.latency.p99_ms
+        p99 = format_duration(p99_ms / 1e3) if p99_ms is not None else "did not complete"
+        verdict = "interrupted" if result.interrupted else result.verdict.status
+        lines.append(f"{number:>9}  {verdict:12}  {rate:>10}  {p99:>18}  {directory}")
+    return "\n".join(lines)
+
+
+async def _iterate(process: Process, configured: Configured, live: bool, as_json: bool) -> ExitCode:
+    from auroral.bench.run import run as run_benchmark
+    from auroral.bench.stopping import StopSignal
+
+    settings, worst = configured.settings, ExitCode.OK
+    results: list[tuple[Result, Path]] = []
+    stop = StopSignal()
+    base = settings.output or f"results/{settings.run_id or _stamp()}"
+    with _interrupts(stop):
+        for number in range(1, settings.iterations + 1):
+            if stop.requested and number > 1:
+                worst = ExitCode.INTERRUPTED
+                break
+            chosen = iteration_settings(settings, number, base) if settings.iterations > 1 else settings
+            if settings.iterations > 1:
+                process.err(f"iteration {number} of {settings.iterations}")
+            with _observer(process, live) as observer:
+                outcome = await run_benchmark(
+                    chosen, configuration=configured.values, environ=process.environ, observer=observer, stop=stop
+                )
+            results.append((outcome.result, outcome.directory))
+            codes = (worst, verdict_code(outcome.result), _present(process, outcome.result, outcome.directory, as_json))
+            worst = max(codes, key=SEVERITY.index)
+            if worst is ExitCode.INTERRUPTED:
+                break
+    if as_json:
+        process.out(_documents([result for result, _ in results], settings.iterations))
+    elif settings.iterations > 1:
+        process.out(iteration_table(results))
+    return worst
+
+
+def _present(process: Process, result: Result, directory: Path, as_json: bool) -> ExitCode:
+    """Write the reports and print the summary. Files that cannot be written take nothing from the summary."""
+    from auroral.report.text import summary
+
+    say = process.err if as_json else process.out
+    try:
+        text, _ = write_reports(result, directory)
+    except OutputError as error:
+        say(summary(result, directory))
+        process.err(f"error: {error}")
+        return error.exit_code
+    say(text)
+    say(f"report: {directory / PAGE}")
+    return ExitCode.OK
+
+
+def _documents(results: list[Result], iterations: int) -> str:
+    """The result document; with several iterations, a list of them."""
+    if iterations == 1:
+        return encode(results[0]).decode()
+    return msgspec.json.format(msgspec.json.encode(results), indent=2).decode()
+
+
+def _work(process: Process, settings: BenchSettings, live: bool) -> ExitCode:
+    return asyncio.run(_work_until_stopped(process, settings, live))
+
+
+async def _work_until_stopped(process: Process, settings: BenchSettings, live: bool) -> ExitCode:
+    from auroral.bench.run import run_workers
+    from auroral.bench.stopping import StopSignal
+
+    stop = StopSignal()
+    with _interrupts(stop), _observer(process, live) as observer:
+        await run_workers(settings, environ=process.environ, observer=observer, stop=stop)
+    return ExitCode.OK
+
+
+@contextmanager
+def _interrupts(stop: StopSignal) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into requests to stop, for as long as the block lasts."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, stop.request)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _observer(process: Process, live: bool) -> Iterator[Observer]:
+    """Whoever shows the progress on stderr: a live view in a terminal, else plain lines."""
+    if live and process.interactive:
+        from rich.console import Console
+
+        from auroral.report.live import LiveView
+
+        with LiveView(Console(file=process.stderr)) as view:
+            yield view
+    else:
+        from auroral.report.live import PlainLines
+
+        yield PlainLines(process.stderr)
+
+
+def _stamp() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

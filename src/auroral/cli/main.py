@@ -1,0 +1,88 @@
+"""The command `auroral`: commands by name, errors to messages, messages to exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+import click
+
+from auroral import __version__
+from auroral.cli.command import Group
+from auroral.cli.process import Process
+from auroral.errors import AuroralError, ExitCode
+
+COMMANDS = {"bench": ("auroral.cli.bench:bench", "Load a Temporal cluster and say what it carried.")}
+
+root = Group(
+    "auroral",
+    lazy=COMMANDS,
+    help="Run Temporal on Amazon Aurora DSQL, and prove how much it carries.",
+    epilog="Exit codes: 0 done and passed, 1 a threshold or check failed, 2 wrong usage or configuration, "
+    "3 target unreachable or unhealthy, 4 interrupted, 5 inconclusive, 70 a bug in auroral.",
+)
+click.version_option(__version__, message="auroral %(version)s")(root)
+
+
+def entry_point() -> None:
+    """Run the command line of this process and exit with its status."""
+    sys.exit(run(Process.current()))
+
+
+def run(process: Process) -> int:
+    """Run one command line; return its exit code. Nothing is raised but what ends the interpreter."""
+    try:
+        with _streams(process):
+            status = root.main(
+                list(process.argv), "auroral", standalone_mode=False, obj=process, terminal_width=process.width
+            )
+            return int(status or ExitCode.OK)
+    except AuroralError as error:
+        process.err(f"error: {error}")
+        return error.exit_code
+    except click.ClickException as error:
+        process.err(f"error: {error.format_message()}{_usage_hint(error)}")
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        process.err("interrupted")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        process.close_stdout()
+        return ExitCode.OK
+    except Exception as error:
+        process.err(_bug(error))
+        return ExitCode.BUG
+
+
+@contextlib.contextmanager
+def _streams(process: Process) -> Iterator[None]:
+    """Send what click itself prints to the process's streams."""
+    try:
+        with contextlib.redirect_stdout(process.stdout), contextlib.redirect_stderr(process.stderr):
+            yield
+    except SystemExit as closed:
+        # click answers a closed pipe with sys.exit(1) even outside its standalone mode
+        if not isinstance(closed.__context__, OSError):
+            raise
+        raise BrokenPipeError from closed
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"\n  hint: {context.command_path} --help" if context is not None else ""
+
+
+def _bug(error: Exception) -> str:
+    """Say that auroral failed, and keep the traceback in a file that can be sent."""
+    import tempfile
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    head = f"error: this is a bug in auroral: {type(error).__name__}: {error}"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="auroral-", suffix=".txt", delete=False, encoding="utf-8") as file:
+            file.write(f"auroral {__version__}, Python {sys.version}\n{text}")
+    except OSError:
+        return f"{head}\n{text}"
+    return f"{head}\n  the traceback is in {file.name}\n  hint: please report it with that file"
