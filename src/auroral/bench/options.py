@@ -18,6 +18,7 @@ from auroral.errors import Problem
 TABLE = "bench"
 PREFIX = "BENCHMARK_"
 CONFIG_VARIABLE = "BENCHMARK_CONFIG"
+NAMESPACE_EXPECTED = "benchmark or benchmark-…; any other needs --allow-namespace"
 
 TARGET, WORKLOAD, LOAD, WORKERS = "Target", "Workload", "Load", "Workers"
 LIMITS, WAITING, THRESHOLDS, OUTPUT = "Limits of the generator", "Waiting", "Thresholds", "Output"
@@ -197,7 +198,9 @@ def build(resolved: Resolved) -> BenchSettings:
     settings = BenchSettings(
         **{
             **plain,
-            "target": msgspec.structs.replace(_DEFAULTS.target, **plain["target"]),
+            "target": msgspec.structs.replace(
+                _DEFAULTS.target, namespace_given=resolved.given("namespace"), **plain["target"]
+            ),
             "worker": msgspec.structs.replace(_DEFAULTS.worker, **plain["worker"]),
         }
     )
@@ -269,7 +272,7 @@ def _role_problems(resolved: Resolved, faulty: set[str]) -> list[Problem]:
     if chosen["worker-only"] and chosen["worker-count"] == 0:
         problems.append(_problem(resolved, "worker-count", "at least 1 with worker-only"))
     if "namespace" not in faulty and not chosen["allow-namespace"] and not benchmark_namespace(chosen["namespace"]):
-        problems.append(_problem(resolved, "namespace", "benchmark or benchmark-…; any other needs --allow-namespace"))
+        problems.append(_problem(resolved, "namespace", NAMESPACE_EXPECTED))
     return problems
 
 

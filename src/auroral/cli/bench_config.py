@@ -16,7 +16,7 @@ from auroral.errors import ExitCode
 def show(process: Process, flags: Mapping[str, Any], *, config_file: str | None, as_json: bool) -> ExitCode:
     """Print the resolved settings. Raises `ConfigurationError` where they have problems, after any JSON."""
     resolved = resolve_layers(process, flags, config_file)
-    values = config_values(process, resolved)
+    values = config_values(process, resolved)  # may find a problem of the target
     if as_json:
         document = {
             "settings": values,

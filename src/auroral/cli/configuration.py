@@ -8,12 +8,20 @@ from typing import Any
 
 import msgspec
 
-from auroral.bench.options import CONFIG_VARIABLE, SETTINGS, build, resolve_bench, shown_value
+from auroral.bench.options import (
+    CONFIG_VARIABLE,
+    NAMESPACE_EXPECTED,
+    SETTINGS,
+    benchmark_namespace,
+    build,
+    resolve_bench,
+    shown_value,
+)
 from auroral.bench.result import ConfigValue
 from auroral.bench.settings import BenchSettings
 from auroral.cli.process import Process
 from auroral.config import FileLayer, Resolved, parse_file
-from auroral.errors import OutputError
+from auroral.errors import OutputError, Problem
 
 
 class Configured(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,16 +42,42 @@ def configure(process: Process, flags: Mapping[str, Any], config_file: str | Non
     resolved = resolve_layers(process, flags, config_file)
     for warning in resolved.warnings:
         process.err(f"warning: {warning}")
-    settings = build(resolved)
-    return Configured(settings=settings, values=config_values(process, resolved))
+    values = config_values(process, resolved)
+    return Configured(settings=build(resolved), values=values)
 
 
 def config_values(process: Process, resolved: Resolved) -> list[ConfigValue]:
-    """List every setting with the value that a run would use and where it comes from."""
-    return [
-        ConfigValue(name=setting.name, value=shown_value(setting, resolved), origin=resolved.origins[setting.name].text)
-        for setting in SETTINGS
-    ]
+    """List every setting with the value that a run would use and where it comes from.
+
+    Where there are no problems yet, the target is completed from Temporal's own configuration, which may add one.
+    Raises `UsageError` where that configuration cannot be read.
+    """
+    shown = {
+        setting.name: (shown_value(setting, resolved), resolved.origins[setting.name].text) for setting in SETTINGS
+    }
+    if not resolved.problems:
+        shown |= _target_values(process, resolved)
+    return [ConfigValue(name=name, value=value, origin=origin) for name, (value, origin) in shown.items()]
+
+
+def _target_values(process: Process, resolved: Resolved) -> dict[str, tuple[str, str]]:
+    """What Temporal's own configuration says of the target, where none of our layers does."""
+    from auroral.temporal.connect import resolve
+
+    target = build(resolved).target
+    found = resolve(target, process.environ, namespace_given=target.namespace_given)
+    if found is None:
+        return {}
+    connection = found.connection
+    known = {"address": connection.address, "namespace": connection.namespace, "tls": str(connection.tls).lower()}
+    values = {name: (text, found.origins[name]) for name, text in known.items() if not resolved.given(name)}
+    if connection.api_key is not None:
+        values["api-key"] = ("given, not shown", found.origins["api-key"])
+    if not target.allow_namespace and not benchmark_namespace(connection.namespace):
+        resolved.problems.append(
+            Problem("namespace", connection.namespace, found.origins["namespace"], NAMESPACE_EXPECTED)
+        )
+    return values
 
 
 def _read_file(process: Process, config_file: str | None) -> FileLayer | None:

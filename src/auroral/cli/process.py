@@ -27,7 +27,7 @@ class Process:
     @classmethod
     def current(cls) -> Process:
         """The process as it is."""
-        return cls(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+        return cls(sys.argv[1:], dict(os.environ), sys.stdout, sys.stderr)
 
     @property
     def interactive(self) -> bool:

@@ -10,6 +10,8 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     address: str | None = None
     namespace: str = "benchmark"
+    namespace_given: bool = False
+    """Whether the namespace was asked for; if not, Temporal's own configuration may name another."""
     allow_namespace: bool = False
     """Whether a namespace other than `benchmark` or `benchmark-…` may be used."""
     profile: str | None = None
