@@ -1,0 +1,150 @@
+"""The results directory of one run: documents, logs, histograms. Acts. Every failure to write is an `OutputError`.
+
+Documents are written beside their place and renamed into it: a reader never finds half of one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from auroral.bench import result as results
+from auroral.bench.histogram import write_log
+from auroral.bench.manifest import Manifest
+from auroral.bench.result import Result
+from auroral.bench.sample_file import SampleWriter, ServerTimes, finish, unwritable
+from auroral.errors import OutputError
+
+if TYPE_CHECKING:
+    from auroral.bench.tally import Tally
+
+__all__ = ["RunDirectory", "SampleWriter", "ServerTimes"]
+
+MANIFEST = "manifest.json"
+RESULT = "result.json"
+SAMPLES = "samples.parquet"
+HISTOGRAMS = "histograms.hlog"
+_SAMPLE_PARTS = "samples.parts"
+_LOGS = "logs"
+
+
+class RunDirectory:
+    """Where one run's results lie. Make one with `create` or `open`."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def create(cls, path: Path, manifest: Manifest) -> RunDirectory:
+        """Make the directory and write the manifest. Raises `OutputError`, also where a run lies there already."""
+        with _writing(path):
+            taken = any((path / name).exists() for name in (MANIFEST, RESULT))
+        if taken:
+            raise OutputError(
+                f"expected a new directory for the results, but {path} holds a run already",
+                hint="name another directory with --output",
+            )
+        directory = cls(path, manifest)
+        with _writing(path):
+            (path / _LOGS).mkdir(parents=True, exist_ok=True)
+        data = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+        directory._replace(MANIFEST, data)
+        return directory
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """Open the directory of a run that has its result. Raises `OutputError`."""
+        return cls(path, _read_result(path).manifest)
+
+    def read_result(self) -> Result:
+        """Read the result document. Raises `OutputError`."""
+        return _read_result(self.path)
+
+    def log_path(self, name: str) -> Path:
+        """The log of one process of the run."""
+        return self.path / _LOGS / f"{name}.log"
+
+    def write_result(self, result: Result) -> None:
+        """Write the result document."""
+        self._replace(RESULT, results.encode(result))
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file such as the summary or the report; return its path."""
+        return self._replace(name, text.encode())
+
+    def write_histograms(self, tally: Tally, started_unix_s: float) -> None:
+        """Write the run's histograms in HdrHistogram's log format."""
+        with self._replacing(HISTOGRAMS) as temporary, temporary.open("w", encoding="utf-8") as out:
+            write_log(out, started_unix_s, tally.intervals())
+
+    def sample_writer(self) -> SampleWriter:
+        """A writer that streams samples into parts, each a Parquet file that any reader opens."""
+        return SampleWriter(
+            self.path / _SAMPLE_PARTS,
+            run_id=self.manifest.run_id,
+            workloads=[workload.name for workload in self.manifest.workloads],
+        )
+
+    def finish_samples(self, server_times: Callable[[int], tuple[int | None, int | None, int | None]]) -> None:
+        """Join the parts into `samples.parquet`, with the server's times of each sample, and remove them.
+
+        `server_times` maps a sample's index to its start and close event (µs since the epoch) and its state
+        transitions. Close the writer first. Where this fails the parts remain.
+        """
+        parts = self.path / _SAMPLE_PARTS
+        with self._replacing(SAMPLES) as temporary:
+            finish(parts, temporary, self.manifest.run_id, server_times)
+        with _writing(parts):
+            if parts.exists():
+                shutil.rmtree(parts)
+
+    def _replace(self, name: str, data: bytes) -> Path:
+        with self._replacing(name) as temporary:
+            temporary.write_bytes(data)
+        return self.path / name
+
+    @contextmanager
+    def _replacing(self, name: str) -> Iterator[Path]:
+        """Yield a path to write to; what is there afterwards takes the name, all of it or nothing."""
+        target = self.path / name
+        temporary = target.with_name(f".{name}.{os.getpid()}.tmp")
+        with _writing(target):
+            try:
+                yield temporary
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+def _read_result(path: Path) -> Result:
+    try:
+        data = (path / RESULT).read_bytes()
+    except OSError as error:
+        raise OutputError(
+            f"expected the results of a run in {path}, but {RESULT} cannot be read: {error.strerror or error}",
+            hint="name the directory that `auroral bench run` printed at its end",
+        ) from error
+    try:
+        return results.decode(data)
+    except ValueError as error:
+        raise OutputError(
+            f"{path / RESULT} cannot be read: expected {error}",
+            hint="read it with the auroral version that wrote it",
+        ) from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from error
