@@ -1,0 +1,249 @@
+"""A worker process: `python -m auroral.bench.worker`, driven over stdin and stdout (see `protocol.py`)."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+import auroral
+from auroral.bench.manifest import LANGUAGE_VERSION, WorkerIdentity
+from auroral.bench.pipes import Pipes, exit_now, leave_interrupts_to_parent
+from auroral.bench.protocol import ChildFailed, Hello, Ready, WorkerOrder, decode_to_worker
+from auroral.errors import AuroralError, ExitCode, TargetError, UsageError
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+    from temporalio.runtime import Runtime
+    from temporalio.worker import Worker
+
+_GRACE_S = 1.0
+"""What activities that wait get to end by themselves; the server gives them to nobody else, the run is over."""
+_SHUTDOWN_S = 4.0
+"""After this long the process ends whatever the SDK still waits for."""
+_NAMESPACE_WAIT_S = 0.5
+_STARTING_WAIT_S = 0.01
+_FEWEST = 2
+"""The SDK refuses to cache workflows with less than two workflow task slots or pollers."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What one SDK worker, which serves one task queue, gets."""
+
+    workflow_tasks: int
+    activities: int
+    local_activities: int
+    workflow_pollers: int
+    activity_pollers: int
+    cached_workflows: int
+
+
+def options_for(order: WorkerOrder) -> list[Options]:
+    """Share the process's slots, pollers and cache out among its task queues.
+
+    The settings are per process: with several queues each of them gets its part, so that the sum is the setting
+    (unless that leaves a queue less than the SDK needs).
+    """
+    settings, queues = order.settings, len(order.task_queues)
+    return [
+        Options(
+            workflow_tasks=_part(settings.max_concurrent_workflow_tasks, queues, number, least=_FEWEST),
+            activities=_part(order.max_concurrent_activities, queues, number),
+            local_activities=_part(settings.max_concurrent_local_activities, queues, number),
+            workflow_pollers=_part(settings.workflow_task_pollers, queues, number, least=_FEWEST),
+            activity_pollers=_part(settings.activity_task_pollers, queues, number),
+            cached_workflows=_part(settings.max_cached_workflows, queues, number),
+        )
+        for number in range(queues)
+    ]
+
+
+def _part(total: int, parts: int, number: int, *, least: int = 1) -> int:
+    return max(least, total // parts + (1 if number < total % parts else 0))
+
+
+def identity_of(order: WorkerOrder, *, pid: int, host: str) -> WorkerIdentity:
+    """What the process says of itself to the server."""
+    return WorkerIdentity(
+        auroral_version=auroral.__version__,
+        language_version=LANGUAGE_VERSION,
+        engine=order.engine,
+        slots=(
+            order.settings.max_concurrent_workflow_tasks,
+            order.max_concurrent_activities,
+            order.settings.max_concurrent_local_activities,
+        ),
+        where=f"{pid}@{host}",
+    )
+
+
+def make_workers(client: Client, order: WorkerOrder, identity: str) -> list[Worker]:
+    """One SDK worker per task queue, not yet running."""
+    from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+    from auroral.bench.workflows import ACTIVITIES, WORKFLOWS
+
+    settings = order.settings
+    return [
+        Worker(
+            client,
+            task_queue=task_queue,
+            workflows=WORKFLOWS,
+            activities=ACTIVITIES,
+            identity=identity,
+            build_id=f"auroral-{auroral.__version__}",
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            max_cached_workflows=options.cached_workflows,
+            max_concurrent_workflow_tasks=options.workflow_tasks,
+            max_concurrent_activities=options.activities,
+            max_concurrent_local_activities=options.local_activities,
+            max_concurrent_workflow_task_polls=options.workflow_pollers,
+            max_concurrent_activity_task_polls=options.activity_pollers,
+            nonsticky_to_sticky_poll_ratio=settings.nonsticky_to_sticky_poll_ratio,
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_schedule_to_start_timeout_s),
+            disable_eager_activity_execution=not settings.eager_activities,
+            max_eager_activity_reservations_per_workflow_task=max(1, settings.max_eager_activities_per_workflow_task),
+            graceful_shutdown_timeout=timedelta(seconds=_GRACE_S),
+        )
+        for task_queue, options in zip(order.task_queues, options_for(order), strict=True)
+    ]
+
+
+async def serve(pipes: Pipes) -> None:
+    """Take the order, connect with patience, poll; return when the parent is gone.
+
+    Raises `TargetError` when no connection came about in time, and `UsageError` for an order that cannot be read.
+    """
+    line = await pipes.read_line()
+    if line is None:
+        return
+    try:
+        order = decode_to_worker(line)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"expected a worker's order on stdin, got {line[:80]!r}: {error}") from error
+    from auroral.bench.telemetry import runtime_with_metrics
+
+    runtime, metrics_port = runtime_with_metrics(enabled=order.metrics)
+    pipes.emit(Hello(pid=os.getpid(), metrics_port=metrics_port))
+    identity = str(identity_of(order, pid=os.getpid(), host=socket.gethostname()))
+    connecting = asyncio.create_task(connect_when_possible(order, runtime, identity))
+    ended = asyncio.create_task(_until_end_of_input(pipes))
+    await asyncio.wait({connecting, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if not connecting.done():
+        return
+    await poll(make_workers(connecting.result(), order, identity), until=ended, ready=lambda: pipes.emit(Ready()))
+
+
+async def connect_when_possible(order: WorkerOrder, runtime: Runtime, identity: str) -> Client:
+    """Connect, and wait for the namespace: a new one is unknown to a frontend for some seconds.
+
+    Tries for `connect_timeout_s`, then raises `TargetError`.
+    """
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+    from temporalio.service import RPCError, RPCStatusCode
+
+    from auroral.temporal.connect import connect
+    from auroral.temporal.rpc import target_error
+
+    target = order.connection
+    loop = asyncio.get_running_loop()
+    give_up_s = loop.time() + target.connect_timeout_s
+    client = await connect(target, runtime=runtime, identity=identity, patience_s=target.connect_timeout_s)
+    while True:
+        try:
+            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=target.namespace))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                # Not every server lets everyone ask; the worker's own polls will tell.
+                return client
+            if loop.time() >= give_up_s:
+                raise target_error(
+                    error,
+                    f"namespace {target.namespace} at {target.address}",
+                    hint="create the namespace, or name an existing one with --namespace",
+                ) from error
+            await asyncio.sleep(_NAMESPACE_WAIT_S)
+        else:
+            return client
+
+
+async def poll(workers: Sequence[Worker], *, until: asyncio.Future[None], ready: Callable[[], None]) -> None:
+    """Run the workers until told to end; say when all of them poll. Raises `TargetError` when one fails."""
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    # The SDK tells by a property only.
+    while not all(worker.is_running for worker in workers) and not any(task.done() for task in running):  # noqa: ASYNC110
+        await asyncio.sleep(_STARTING_WAIT_S)
+    if not any(task.done() for task in running):
+        ready()
+    await asyncio.wait({until, *running}, return_when=asyncio.FIRST_COMPLETED)
+    for worker, task in zip(workers, running, strict=True):
+        if task.done() and (error := task.exception()) is not None:
+            raise TargetError(f"the worker of task queue {worker.task_queue} failed: {error}") from error
+    # A server that is gone would hold the end up: its polls answer no more.
+    await asyncio.wait([asyncio.create_task(worker.shutdown()) for worker in workers], timeout=_SHUTDOWN_S)
+
+
+async def _until_end_of_input(pipes: Pipes) -> None:
+    while await pipes.read_line() is not None:
+        pass
+
+
+def quiet_collector() -> None:
+    """Collect garbage seldom: what is loaded now stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+class _Warnings(logging.Handler):
+    """One plain line per warning on stderr; failures that the workload asks for are not worth one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from auroral.bench.workflows import INJECTED_FAILURE
+
+        error = record.exc_info[1] if record.exc_info else None
+        if getattr(error, "type", None) == INJECTED_FAILURE:
+            return
+        message = record.getMessage().splitlines()[0] if record.getMessage() else record.name
+        cause = f": {type(error).__name__}: {error}" if error is not None else ""
+        line = f"{record.levelname.lower()}: {message}{cause}".replace("\n", " ")
+        print(line[:2_000], file=sys.stderr, flush=True)
+
+
+def log_plainly() -> None:
+    """Write the SDK's and asyncio's warnings as plain lines."""
+    logging.basicConfig(level=logging.WARNING, handlers=[_Warnings()], force=True)
+
+
+async def main() -> None:
+    """Run the process to its end; never returns."""
+    leave_interrupts_to_parent()
+    signal.signal(signal.SIGTERM, lambda *_: exit_now(0))
+    log_plainly()
+    pipes = await Pipes.open()
+    status = 0
+    try:
+        await serve(pipes)
+    except AuroralError as error:
+        status = int(error.exit_code)
+        pipes.emit(ChildFailed(error=error.message, hint=error.hint, exit_code=status))
+    except Exception as error:
+        status = int(ExitCode.BUG)
+        pipes.emit(ChildFailed(error=f"{type(error).__name__}: {error}", exit_code=status))
+    with suppress(OSError, TimeoutError):
+        await asyncio.wait_for(pipes.flush(), 1.0)
+    exit_now(status)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
