@@ -98,7 +98,7 @@ class Drive:
         self.resolved_starts = 0
         self.interactions: dict[str, InteractionTally] = {}
         self.interrupted = False
-        self.schedule_ended_s: float | None = None
+        self._stopped_s: float | None = None
         self.drained_s: float | None = None
         for part in self._parts:
             part.child.on_frame = self._on_frame
@@ -111,6 +111,11 @@ class Drive:
         return self._refused_waits
 
     @property
+    def now_s(self) -> float:
+        """Since the epoch."""
+        return self._clock.now_us() / 1e6
+
+    @property
     def lost_generators(self) -> list[int]:
         """Numbers of generators that ended before they had reported everything."""
         return [number for number, part in enumerate(self._parts) if not part.drained]
@@ -118,9 +123,7 @@ class Drive:
     @property
     def end_s(self) -> float:
         """Where the schedule ended: its own end, or where it was stopped."""
-        if self.interrupted and self.schedule_ended_s is not None:
-            return min(self._schedule.duration_s, self.schedule_ended_s)
-        return self._schedule.duration_s
+        return self._schedule.duration_s if self._stopped_s is None else self._stopped_s
 
     @property
     def early_ends(self) -> list[str]:
@@ -144,7 +147,6 @@ class Drive:
             self._changed.clear()
             if not draining and self._all(lambda part: part.schedule_ended):
                 draining = True
-                self.schedule_ended_s = self._clock.now_us() / 1e6
                 self._observer.phase("drain", f"at most {self._drain_timeout_s:g} s")
             now_us = self._clock.now_us()
             if now_us >= second * 1_000_000:
@@ -156,12 +158,12 @@ class Drive:
             if self._overdue(now_us / 1e6):
                 break
         self.drained_s = self._clock.now_us() / 1e6
-        if self.schedule_ended_s is None:
-            self.schedule_ended_s = min(self.drained_s, self._schedule.duration_s)
 
     def stop_schedule(self, drain_timeout_s: float) -> None:
         """Send no further start and drain for at most this long."""
-        self.interrupted = self.interrupted or not self._all(lambda part: part.schedule_ended)
+        if self._stopped_s is None and not self._all(lambda part: part.schedule_ended):
+            self._stopped_s = min(self._schedule.duration_s, max(0.0, self.now_s))
+        self.interrupted = True
         self._drain_timeout_s = drain_timeout_s
         for part in self._parts:
             part.child.send(StopSchedule(drain_timeout_s=drain_timeout_s))
@@ -237,7 +239,7 @@ class Drive:
         self.readings.append(reading)
         while len(self.in_flight) < second:
             self.in_flight.append(reading.in_flight)
-        snapshot = self._tally.snapshot()
+        snapshot = self._tally.snapshot(float(second))
         first = find_limits(self.readings[-120:]).first
         self._observer.progress(
             Progress(

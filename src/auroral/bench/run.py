@@ -5,44 +5,43 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import secrets
-import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import psutil
 
 from auroral import __version__
 from auroral.bench import cleanup, executions, prepare
 from auroral.bench.assemble import Measured, assemble, worker_options
-from auroral.bench.blueprint import Blueprint, make_blueprint, slots_for, task_queues
+from auroral.bench.blueprint import make_blueprint
 from auroral.bench.clock import MonotonicClock
 from auroral.bench.drive import Drive
 from auroral.bench.environment import describe
 from auroral.bench.fleet import Fleet
+from auroral.bench.histogram import Histogram
 from auroral.bench.metrics import BenchSnapshot, MetricsEndpoint
 from auroral.bench.progress import Observer
 from auroral.bench.protocol import GeneratorOrder, Go, WorkerOrder
 from auroral.bench.result import Cleanup, ConfigValue, Environment, ProcessUsage, Reconciliation, Result, Workers
 from auroral.bench.sampler import Sampler
+from auroral.bench.samples import Outcome
 from auroral.bench.schedule import Schedule
-from auroral.bench.settle import Settlement, settle
 from auroral.bench.settings import BenchSettings
+from auroral.bench.settle import Settlement, settle
 from auroral.bench.stopping import Stopped, StopSignal
-from auroral.bench.store import RunDirectory
+from auroral.bench.store import RunDirectory, ServerTimes
 from auroral.bench.tally import Tally
 from auroral.bench.thresholds import Threshold, from_named, parse, with_defaults
 from auroral.bench.workload import Mix
-from auroral.bench.workload_file import load
-from auroral.errors import AuroralError, InterruptedRunError
 from auroral.temporal.connect import connect, resolve
+from auroral.temporal.local import LocalServer, start_local
 from auroral.temporal.spec import ConnectionSpec
 
-LOCAL_NAMESPACE = "benchmark"
 _LEAD_S = 0.5
 """Between `Go` and the first start: every generator is waiting by then."""
 _BRIEF_DRAIN_S = 5.0
@@ -75,7 +74,8 @@ async def run(
     anything to write. An interrupted run returns its partial result.
     """
     async with contextlib.AsyncExitStack() as stack:
-        return await _Run(settings, configuration, environ, observer, stop, stack).execute()
+        running = _Run(settings, configuration, environ, observer=observer, stop=stop, stack=stack)
+        return await running.execute()
 
 
 class _Run:
@@ -84,6 +84,7 @@ class _Run:
         settings: BenchSettings,
         configuration: list[ConfigValue],
         environ: Mapping[str, str],
+        *,
         observer: Observer,
         stop: StopSignal,
         stack: contextlib.AsyncExitStack,
@@ -95,13 +96,13 @@ class _Run:
         self._stop = stop
         self._stack = stack
         self._notes: list[str] = []
-        self._local = False
+        self._local: LocalServer | None = None
         self._thresholds = _thresholds(settings)
 
     async def execute(self) -> RunOutcome:
-        settings, observer = self._settings, self._observer
+        settings = self._settings
         resolved = resolve(settings.target, self._environ)
-        namespace = resolved.spec.namespace if resolved is not None else settings.target.namespace
+        namespace = resolved.connection.namespace if resolved is not None else settings.target.namespace
         prepare.require_benchmark_namespace(namespace, allow=settings.target.allow_namespace)
         now = datetime.now(UTC)
         run_id = settings.run_id or f"r{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -121,13 +122,14 @@ class _Run:
         self._writer = self._directory.sample_writer()
         self._fleet = Fleet(self._directory.log_path)
         self._drive: Drive | None = None
+        self._epoch_unix_us = round(now.timestamp() * 1e6)
         self._notes.extend(self._blueprint.notes)
-        spec = resolved.spec if resolved is not None else None
+        spec = resolved.connection if resolved is not None else None
         environment = Environment(address=spec.address if spec else "local")
         try:
             spec = await self._stop.unless_softly(self._reach(spec))
             environment = await self._stop.unless_softly(
-                describe(self._client, spec, local_server=self._local, environ=self._environ)
+                describe(self._client, spec, local_server=self._local is not None, environ=self._environ)
             )
             offset = await self._stop.unless_softly(self._make_ready(spec))
         except Stopped:
@@ -149,29 +151,23 @@ class _Run:
         return spec
 
     async def _start_local(self) -> ConnectionSpec:
-        from auroral.temporal.local import start_local
-
         self._observer.phase("server", "no address was given: starting a local Temporal server")
         server = await start_local(
             namespace=self._manifest.namespace,
             directory=Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="auroral-"))),
             log_path=self._directory.log_path("server"),
             report=self._observer.detail,
-            environ=self._environ,
+            executable=self._environ.get("AURORAL_TEMPORAL_CLI"),
         )
         self._stack.push_async_callback(server.stop)
-        self._local = True
-        self._server_pid = server.pid
-        self._server_metrics: tuple[str, ...] = (server.metrics_url,)
+        self._local = server
         self._notes.append("The server ran on the same machine as the load: its limit is not a cluster's.")
         return ConnectionSpec(address=server.address, namespace=self._manifest.namespace)
 
     async def _make_ready(self, spec: ConnectionSpec) -> prepare.ClockOffset:
         settings, manifest, observer = self._settings, self._manifest, self._observer
         observer.phase("prepare", f"namespace {manifest.namespace}")
-        state = await prepare.ensure_namespace(
-            self._client, spec, allow_namespace=settings.target.allow_namespace
-        )
+        state = await prepare.ensure_namespace(self._client, spec, allow_namespace=settings.target.allow_namespace)
         if state.created:
             observer.detail(f"namespace {manifest.namespace} created, retention one day")
         await prepare.wait_usable(
@@ -183,16 +179,16 @@ class _Run:
         if port:
             observer.detail(f"metrics on port {port}, path /metrics")
         self._stack.push_async_callback(self._fleet.stop)
-        observer.phase("workers", f"{self._blueprint.worker_processes} worker processes, "
-                                  f"{manifest.generator_processes} generator processes")
+        observer.phase(
+            "workers",
+            f"{self._blueprint.worker_processes} worker processes, {manifest.generator_processes} generator processes",
+        )
         for number in range(self._blueprint.worker_processes):
             await self._fleet.add_worker(f"worker-{number}", self._worker_order(spec, number))
         for number in range(manifest.generator_processes):
             await self._fleet.add_generator(self._generator_order(spec, number))
         await self._fleet.wait_ready()
-        await prepare.await_workers(
-            self._client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail
-        )
+        await prepare.await_workers(self._client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail)
         observer.phase("warm-up", "probe workflows")
         return await prepare.warm_up(self._client, manifest)
 
@@ -231,8 +227,8 @@ class _Run:
             self._client,
             manifest,
             child_metrics=self._fleet.metrics_urls,
-            processes=lambda: {**self._fleet.pids(), "coordinator": os.getpid(), **self._server_process()},
-            server_metrics=[*settings.server_metrics, *getattr(self, "_server_metrics", ())],
+            processes=self._pids,
+            server_metrics=[*settings.server_metrics, *([self._local.metrics_url] if self._local else [])],
             in_flight_limit=settings.max_in_flight,
             watcher_limit=settings.max_watchers,
         )
@@ -267,6 +263,7 @@ class _Run:
         self._fleet.measure()
         await self._fleet.stop(0.5 if hurried else 10.0)
         end_s = drive.end_s
+        self._observer.phase("write", str(self._directory.path))
         result = assemble(
             Measured(
                 manifest=manifest,
@@ -301,6 +298,8 @@ class _Run:
         await self._stop.softly.wait()
         self._observer.warning("stopping: no further starts, a brief drain, then clean-up (again: stop at once)")
         drive.stop_schedule(_BRIEF_DRAIN_S)
+        if drive.interrupted:
+            self._tally.cut(self._schedule.windows(drive.end_s))
 
     async def _settle(self, drive: Drive, offset_us: int) -> Settlement:
         self._observer.phase("reconcile", "with the server's own counts")
@@ -324,10 +323,13 @@ class _Run:
 
     async def _clean_up(self, spec: ConnectionSpec, drive: Drive) -> Cleanup:
         self._observer.phase("clean-up")
-        open_before = self._tally.outcomes_open
+        open_before = self._tally.outcomes[Outcome.UNFINISHED]
         done, _ = await drive.clean_up(self._settings.cleanup_timeout_s / 4)
         rest = await cleanup.terminate_rest(
-            self._client, spec, self._manifest, deadline_s=self._settings.cleanup_timeout_s,
+            self._client,
+            spec,
+            self._manifest,
+            deadline_s=self._settings.cleanup_timeout_s,
             report=self._observer.detail,
         )
         return Cleanup(
@@ -372,9 +374,77 @@ class _Run:
         return self._write(result, settlement)
 
     def _write(self, result: Result, settlement: Settlement) -> RunOutcome:
-        self._observer.phase("write", str(self._directory.path))
         self._writer.close()
         self._directory.finish_samples(settlement.server_times.get)
-        self._directory.write_histograms(self._tally, self._epoch_s())
+        self._directory.write_histograms(self._tally, self._epoch_unix_us / 1e6)
         self._directory.write_result(result)
         return RunOutcome(result=result, directory=self._directory.path)
+
+    # What it knows of itself
+
+    def _pids(self) -> dict[str, int]:
+        own = {"coordinator": os.getpid()}
+        if self._local is not None:
+            own["server"] = self._local.pid
+        return {**own, **self._fleet.pids()}
+
+    def _workers(self) -> Workers:
+        return Workers(
+            processes=self._blueprint.worker_processes,
+            options=worker_options(self._settings, self._blueprint.activity_slots),
+        )
+
+    def _usage(self) -> list[ProcessUsage]:
+        own = os.times()
+        coordinator = ProcessUsage(
+            name="coordinator",
+            cpu_s=own.user + own.system,
+            max_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        )
+        return [coordinator, *(child.usage() for child in self._fleet.children)]
+
+    def _snapshot(self) -> BenchSnapshot:
+        tally, drive = self._tally, self._drive
+        now_s = drive.now_s if drive is not None else 0.0
+        return BenchSnapshot(
+            outcomes={outcome.value: count for outcome, count in tally.outcomes.items()},
+            scheduled=tally.scheduled,
+            latency_buckets=_buckets(tally.latency, _LATENCY_BOUNDS_S),
+            latency_sum_s=tally.latency.sum_us / 1e6,
+            latency_count=tally.latency.count,
+            lag_buckets=_buckets(tally.lag, _LAG_BOUNDS_S),
+            lag_sum_s=tally.lag.sum_us / 1e6,
+            lag_count=tally.lag.count,
+            in_flight=drive.in_flight[-1] if drive is not None and drive.in_flight else 0,
+            target_per_s=self._schedule.target_per_s(now_s),
+        )
+
+
+def _buckets(histogram: Histogram, bounds_s: Sequence[float]) -> list[tuple[float, int]]:
+    cumulative = histogram.cumulative([round(bound_s * 1e6) for bound_s in bounds_s])
+    return list(zip(bounds_s, cumulative, strict=True))
+
+
+def _thresholds(settings: BenchSettings) -> list[Threshold]:
+    named = from_named(settings.max_p99_latency_s, settings.min_throughput_per_s)
+    return with_defaults([*named, *(parse(expression) for expression in settings.thresholds)])
+
+
+def _share(whole: int, part: int, parts: int) -> int:
+    """One part's share of a limit, the shares' sum being the whole."""
+    return whole // parts + (1 if part < whole % parts else 0)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _nothing_settled() -> Settlement:
+    return Settlement(
+        reconciliation=Reconciliation(
+            status="unavailable", settled_after_s=0.0, ours={}, server={}, detail="the run was stopped before"
+        ),
+        server_times=ServerTimes(),
+        late=[],
+        notes=[],
+    )

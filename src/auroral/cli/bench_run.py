@@ -14,7 +14,7 @@ import msgspec
 from auroral.bench.progress import Observer
 from auroral.bench.result import Result, encode
 from auroral.bench.settings import BenchSettings
-from auroral.cli.bench_report import PAGE, write_reports
+from auroral.cli.bench_report import write_reports
 from auroral.cli.configuration import Configured, configure
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, OutputError
@@ -111,11 +111,10 @@ def _present(process: Process, result: Result, directory: Path, as_json: bool) -
     try:
         text, _ = write_reports(result, directory)
     except OutputError as error:
-        say(summary(result, directory))
+        say(summary(result, None))
         process.err(f"error: {error}")
         return error.exit_code
     say(text)
-    say(f"report: {directory / PAGE}")
     return ExitCode.OK
 
 
@@ -131,8 +130,8 @@ def _work(process: Process, settings: BenchSettings, live: bool) -> ExitCode:
 
 
 async def _work_until_stopped(process: Process, settings: BenchSettings, live: bool) -> ExitCode:
-    from auroral.bench.run import run_workers
     from auroral.bench.stopping import StopSignal
+    from auroral.bench.workers_only import run_workers
 
     stop = StopSignal()
     with _interrupts(stop), _observer(process, live) as observer:

@@ -1,0 +1,265 @@
+"""Whole runs against a real server, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+import jsonschema
+import pyarrow.parquet as pq
+import pytest
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
+from prometheus_client.parser import text_string_to_metric_families
+
+from auroral.bench.result import decode, schema
+from tests.support.benchmark import Benchmark, Finished, bench
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def passed(temporal_server, tmp_path_factory) -> Finished:
+    """One easy run that every test of its results reads."""
+    directory = tmp_path_factory.mktemp("run") / "passed"
+    return bench(
+        "--address", temporal_server.address, "--workload", "multi-activity", "--activity-count", "2",
+        "--target-rate", "10", "--duration", "6s", "--ramp-up", "2s", "--threshold", "latency.p99<5s", "--json",
+        directory=directory,
+    )  # fmt: skip
+
+
+def test_an_easy_run_passes_and_every_workflow_is_accounted_for(passed: Finished) -> None:
+    result = passed.result
+    assert passed.status == 0, passed.stderr + passed.logs
+    assert result.verdict.status == "pass", result.verdict.reasons
+    assert result.scheduled == 50
+    assert result.outcomes["completed"] == 50
+    assert result.reconciliation.status == "agreed"
+    assert result.reconciliation.server["completed"] == 50
+    assert [window.kind for window in result.windows][:2] == ["ramp", "steady"]
+    assert result.steady is not None
+    assert result.steady.offered_per_s == pytest.approx(10, abs=0.5)
+
+
+def test_json_is_the_result_alone_and_valid_by_the_schema(passed: Finished) -> None:
+    document = json.loads(passed.stdout)
+    jsonschema.validate(document, schema())
+    assert decode(passed.stdout.encode()) == passed.result
+
+
+def test_server_times_and_state_transitions_come_from_the_server(passed: Finished) -> None:
+    result = passed.result
+    assert result.times.server_time.count == 50
+    assert result.times.server_time.p50_ms is not None
+    assert result.times.latency.p50_ms is not None
+    assert result.times.server_time.p50_ms <= result.times.latency.p50_ms
+    assert result.steady is not None
+    assert (result.steady.state_transitions_per_s or 0) > 10 * 5
+    assert result.environment.server_version
+    assert result.environment.history_shards
+    assert abs(result.environment.clock_offset_ms or 0) < 100
+
+
+def test_the_samples_hold_every_intended_start(passed: Finished) -> None:
+    table = pq.read_table(passed.directory / "samples.parquet").to_pydict()
+    assert sorted(table["index"]) == list(range(50))
+    assert set(table["outcome"]) == {"completed"}
+    rows = zip(
+        table["intended_us"], table["sent_us"], table["accepted_us"], table["closed_us"], strict=True
+    )
+    for intended, sent, accepted, closed in rows:
+        assert intended <= sent <= accepted <= closed
+    assert all(
+        started <= closed
+        for started, closed in zip(table["server_started_us"], table["server_closed_us"], strict=True)
+    )
+
+
+def test_the_histogram_log_is_readable_by_a_reader_of_its_format(passed: Finished) -> None:
+    lines = (passed.directory / "histograms.hlog").read_text().splitlines()
+    payloads = [line.split(",")[-1] for line in lines if line.startswith("Tag=latency,")]
+    assert payloads
+    total = sum(HdrHistogram.decode(payload.encode()).get_total_count() for payload in payloads)
+    assert total >= 50
+    assert HistogramLogReader is not None
+
+
+def test_the_reports_are_written_and_can_be_made_again(passed: Finished) -> None:
+    page = passed.directory / "report.html"
+    before = page.read_text()
+    page.unlink()
+    with Benchmark("report", str(passed.directory), directory=passed.directory) as again:
+        ended = again.finish()
+    assert ended.status == 0, ended.stderr
+    assert "pass" in ended.stdout.lower()
+    assert page.read_text() == before
+    assert passed.result.manifest.run_id in before
+
+
+def test_a_failed_threshold_fails_the_run_and_names_it(temporal_server, tmp_path) -> None:
+    ended = bench(
+        "--address", temporal_server.address, "--target-rate", "5", "--duration", "2s",
+        "--threshold", "latency.p99<1ms", directory=tmp_path / "run",
+    )  # fmt: skip
+    assert ended.status == 1
+    assert ended.result.verdict.status == "fail"
+    assert "latency.p99<1ms" in ended.stdout
+
+
+def test_a_mix_over_several_processes_and_task_queues(temporal_server, tmp_path) -> None:
+    ended = bench(
+        "--address", temporal_server.address, "--workload", "simple=3", "--workload", "child=1", "--child-count", "2",
+        "--target-rate", "12", "--duration", "4s", "--generator-processes", "2", "--task-queues", "2",
+        "--arrival", "poisson", "--seed", "7", directory=tmp_path / "run",
+    )  # fmt: skip
+    result = ended.result
+    assert ended.status == 0, ended.stderr + ended.logs
+    assert {process.name for process in result.processes} >= {"generator-0", "generator-1", "worker-0"}
+    table = pq.read_table(ended.directory / "samples.parquet").to_pydict()
+    assert sorted(table["index"]) == list(range(result.scheduled))
+    assert len(set(table["workload"])) == 2
+
+
+def test_stages_have_a_window_each(temporal_server, tmp_path) -> None:
+    ended = bench(
+        "--address", temporal_server.address, "--stages", "5:2s,0:1s,10:2s", directory=tmp_path / "run"
+    )  # fmt: skip
+    assert ended.status == 0, ended.stderr
+    stages = [window for window in ended.result.windows if window.kind == "stage"]
+    assert [round(window.target_per_s) for window in stages] == [5, 0, 10]
+    assert ended.result.scheduled == 30
+
+
+def test_closes_found_by_visibility_alone(temporal_server, tmp_path) -> None:
+    ended = bench(
+        "--address", temporal_server.address, "--target-rate", "10", "--duration", "3s", "--observe", "visibility",
+        directory=tmp_path / "run",
+    )  # fmt: skip
+    assert ended.status == 0, ended.stderr
+    assert ended.result.observed.swept == 30
+    assert ended.result.observed.watched == 0
+    assert (ended.result.times.latency.p50_ms or 0) < 1_000, "the close event's time, not the sweep's"
+
+
+def test_workers_apart_from_the_generator(temporal_server, tmp_path) -> None:
+    queue = "apart"
+    with Benchmark(
+        "worker", "--address", temporal_server.address, "--task-queue", queue, "--worker-count", "1",
+        "--metrics-port", "0", directory=tmp_path / "worker",
+    ) as worker:  # fmt: skip
+        ended = bench(
+            "--address", temporal_server.address, "--task-queue", queue, "--generator-only",
+            "--target-rate", "5", "--duration", "2s", directory=tmp_path / "run",
+        )  # fmt: skip
+        assert ended.status == 0, ended.stderr + worker.stderr
+        assert ended.result.workers.processes == 0
+        worker.interrupt(signal.SIGTERM)
+        assert worker.finish(20).status == 0
+
+
+def test_metrics_of_every_process_on_one_port(temporal_server, tmp_path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with Benchmark(
+        "run", "--address", temporal_server.address, "--target-rate", "10", "--duration", "5s",
+        "--metrics-port", str(port), "--output", str(tmp_path / "run"), directory=tmp_path / "run",
+    ) as run:  # fmt: skip
+        run.wait_until(
+            lambda: 'auroral_benchmark_workflows_total{outcome="completed"' in _metrics(port)
+            and re.search(r'outcome="completed"[^}]*} [1-9]', _metrics(port)), 60, "completed workflows",
+        )  # fmt: skip
+        families = {family.name: family for family in text_string_to_metric_families(_metrics(port))}
+        assert run.finish().status == 0
+    processes = {
+        sample.labels["process"]
+        for family in families.values()
+        for sample in family.samples
+        if family.name.startswith("temporal_")
+    }
+    assert {"worker-0", "generator-0"} <= processes
+    assert "auroral_benchmark_latency_seconds" in families
+    assert "auroral_benchmark_lag_seconds" in families
+
+
+def _metrics(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as response:
+            return response.read().decode()
+    except OSError:
+        return ""
+
+
+def test_a_namespace_of_another_name_needs_permission(temporal_server, tmp_path) -> None:
+    ended = bench(
+        "--address", temporal_server.address, "--namespace", "orders", "--duration", "1s", directory=tmp_path / "run"
+    )
+    assert ended.status == 2
+    assert "--allow-namespace" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_cluster_that_does_not_answer_fails_within_seconds(tmp_path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        ended = bench(
+            "--address", f"127.0.0.1:{silent.getsockname()[1]}", "--connect-timeout", "3s",
+            directory=tmp_path / "run", timeout_s=20,
+        )  # fmt: skip
+    assert ended.status == 3
+    assert "Traceback" not in ended.stderr
+
+
+def test_results_that_cannot_be_written_are_refused_before_the_run(temporal_server, tmp_path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("not a directory")
+    ended = bench(
+        "--address", temporal_server.address, "--duration", "1s", directory=in_the_way / "run", timeout_s=30
+    )
+    assert ended.status == 2
+    assert str(in_the_way) in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+PHASES = ["prepare", "workers", "warm-up", "drive", "drain", "reconcile"]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_an_interrupt_in_any_phase_leaves_a_result_and_no_process(phase: str, temporal_server, tmp_path: Path) -> None:
+    with Benchmark(
+        "run", "--address", temporal_server.address, "--workload", "timer", "--timer-duration", "2s",
+        "--target-rate", "10", "--duration", "3s", "--metrics-port", "0",
+        "--output", str(tmp_path / "run"), directory=tmp_path / "run",
+    ) as run:  # fmt: skip
+        run.wait_for(phase)
+        run.interrupt()
+        ended = run.finish(60)
+    assert ended.status == 4, ended.stderr
+    assert ended.result.interrupted
+    assert ended.result.verdict.status != "pass"
+    assert (ended.directory / "report.html").exists()
+    if phase == "drive":
+        assert 0 < ended.result.scheduled < 30
+
+
+def test_a_second_interrupt_stops_at_once(temporal_server, tmp_path: Path) -> None:
+    with Benchmark(
+        "run", "--address", temporal_server.address, "--workload", "timer", "--timer-duration", "60s",
+        "--target-rate", "10", "--duration", "30s", "--metrics-port", "0",
+        "--output", str(tmp_path / "run"), directory=tmp_path / "run",
+    ) as run:  # fmt: skip
+        run.wait_for("drive")
+        run.wait_until(lambda: "5 s" in run.stderr or "t=5" in run.stderr or run.stderr.count("\n") > 8, 30, "progress")
+        run.interrupt()
+        run.wait_for("stopping")
+        run.interrupt()
+        ended = run.finish(15)
+    assert ended.status == 4
+    assert ended.result.interrupted
+    assert ended.result.cleanup.commands, "what is left open is named with the command that ends it"
