@@ -162,6 +162,11 @@ def test_the_curve_goes_on_until_a_single_value() -> None:
     assert 99.9 < recorded(list(range(1, 10_001))).curve()[-2].percentile < 99.995
 
 
+@given(samples)
+def test_the_sum_is_within_the_precision(values: list[int]) -> None:
+    assert recorded(values).sum_us == pytest.approx(sum(values), rel=0.001)
+
+
 @given(samples, st.lists(values_us, min_size=1, max_size=10))
 def test_cumulative_counts_values_up_to_each_bounds_bucket(values: list[int], bounds_us: list[int]) -> None:
     expected = [sum(1 for value in values if value <= highest_us(bucket_index(bound_us))) for bound_us in bounds_us]

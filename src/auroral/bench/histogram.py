@@ -157,6 +157,7 @@ class Histogram:
             ranks[bisect_left(indices, bucket_index(bound_us) + 1)] if bound_us > 0 else 0 for bound_us in bounds_us
         ]
 
+    @property
     def sum_us(self) -> float:
         """Sum of the recorded times in µs, each taken at the middle of its bucket."""
         return sum((lowest_us(index) + highest_us(index)) / 2 * count for index, count in self._counts.items())
@@ -191,7 +192,7 @@ class Histogram:
         return cls({index: count for index, count in enumerate(port.counts) if count})
 
     def _mean_us(self) -> float:
-        return self.sum_us() / self.count
+        return self.sum_us / self.count
 
     def _ranks(self) -> tuple[list[int], list[int]]:
         """The buckets in use in order, and how many values are in each or before it."""
