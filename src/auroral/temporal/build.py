@@ -65,7 +65,7 @@ async def obtain_cli(
         fault = await _fault(Path(given))
         if fault:
             raise UsageError(f"{given} is no Temporal CLI: {fault}", hint="correct or unset AURORAL_TEMPORAL_CLI")
-        return Path(os.path.abspath(given))
+        return _absolute(given)
     failures: list[tuple[str, str]] = []
     on_path = shutil.which("temporal", path=search_path)
     fault = await _fault(Path(on_path)) if on_path else "not found"
@@ -280,6 +280,10 @@ async def _lock(path: Path, report: Report) -> AsyncIterator[None]:
                     report(f"another process is getting the Temporal CLI: waited {waited}")
                 await asyncio.sleep(0.1)
         yield
+
+
+def _absolute(given: str) -> Path:
+    return Path(given).absolute()  # the server runs in a directory of its own
 
 
 async def _fault(executable: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -202,7 +204,8 @@ async def _attempt(connection: ConnectionSpec, runtime: Runtime | None, retry: b
                 namespace=connection.namespace,
                 api_key=connection.api_key,
                 tls=tls,
-                retry_config=None if retry else RetryConfig(max_retries=0),
+                # One attempt in all. Zero means no limit: ten attempts in 8 s were seen with SDK 1.35.
+                retry_config=None if retry else RetryConfig(max_retries=1),
                 connect_timeout=timedelta(seconds=timeout_s),
                 rpc_metadata=connection.metadata,
                 identity=identity,
@@ -239,12 +242,18 @@ async def _expect_an_answer(connection: ConnectionSpec) -> None:
     except ssl.SSLError:
         return  # an answer, if not the one hoped for: the SDK's words for it are better
     except OSError as error:
-        raise _Unreachable(error.strerror or str(error)) from error
+        raise _Unreachable(_plainly(error)) from error
     finally:
         if writer is not None:
             writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+
+def _plainly(error: OSError) -> str:
+    """Say "Connection refused" where asyncio says "Connect call failed" or "Multiple exceptions"."""
+    found = re.search(r"\[Errno (\d+)\]", str(error))
+    return os.strerror(int(found[1])) if found else error.strerror or str(error)
 
 
 def _hint(connection: ConnectionSpec, reason: str) -> str:
