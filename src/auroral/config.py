@@ -6,6 +6,7 @@ becomes a setting.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -267,11 +268,11 @@ def _read_one(setting: Setting, raw: Any, origin: Origin, fallback: Any) -> tupl
 
 
 def _brief(value: Any) -> str:
-    """Show a raw value in a problem: as it is written in TOML, cut where it is long."""
+    """Show a raw value in a problem: as it is written in TOML, cut where it is long, no password of a URL."""
     if isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, str) and not value.strip():
         text = repr(value)
     else:
-        text = str(value)
+        text = re.sub(r"//[^/@\s]*@", "//***@", str(value))
     return text if len(text) <= 120 else f"{text[:117]}…"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from auroral.bench.settings import Stage, WorkloadChoice
+from auroral.bench.workload import BUILTINS
 from auroral.config import EXPECTED_FLAG, parse_flag
 from auroral.units import parse_duration_s, parse_rate_per_s, parse_ratio
 
-BUILT_IN_WORKLOADS = ("simple", "multi-activity", "timer", "child", "state-transitions")
 WORKLOAD_SUFFIXES = (".toml", ".yaml", ".yml")
 MAX_RATE_PER_S = 100_000.0
 MAX_DURATION_S = 86_400.0
@@ -35,7 +35,7 @@ def whole(low: int, high: int) -> Kind:
     expected = f"a whole number from {low} to {high:,}"
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"[+-]?\d{1,18}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not low <= int(text) <= high:
             raise ValueError(expected)
         return int(text)
 
@@ -111,7 +111,7 @@ def address() -> Kind:
     expected = "host:port with a port from 1 to 65535, such as 127.0.0.1:7233"
 
     def parse(text: str) -> str:
-        match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+):(\d{1,5})", text)
+        match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+):([0-9]{1,5})", text)
         if match is None or not 1 <= int(match[1]) <= 65535:
             raise ValueError(expected)
         return text
@@ -133,17 +133,15 @@ def url() -> Kind:
 
 def workload() -> Kind:
     """`NAME_OR_FILE[=weight]`."""
-    expected = (
-        f"{', '.join(BUILT_IN_WORKLOADS)} or a {', '.join(WORKLOAD_SUFFIXES)} file, with =WEIGHT above 0 in a mix"
-    )
+    expected = f"{', '.join(BUILTINS)} or a {', '.join(WORKLOAD_SUFFIXES)} file, with =WEIGHT above 0 in a mix"
 
     def parse(text: str) -> WorkloadChoice:
         source, sign, weight = text.rpartition("=")
         if not sign:
             source, weight = text, "1"
-        if source not in BUILT_IN_WORKLOADS and not source.endswith(WORKLOAD_SUFFIXES):
+        if source not in BUILTINS and not source.endswith(WORKLOAD_SUFFIXES):
             raise ValueError(expected)
-        if not re.fullmatch(r"\d+(\.\d+)?|\.\d+", weight) or not 0 < float(weight) <= 1e9:
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?|\.[0-9]+", weight) or not 0 < float(weight) <= 1e9:
             raise ValueError(expected)
         return WorkloadChoice(source=source, weight=float(weight))
 

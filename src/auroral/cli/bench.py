@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from auroral.bench.options import CONFIG_VARIABLE, SETTINGS, WORKER_SETTINGS
-from auroral.cli.command import Group, SettingCommand, flags_given
+from auroral.cli.command import Command, Group, SettingCommand, flags_given
 from auroral.cli.process import Process
 from auroral.errors import ExitCode
 
@@ -28,7 +28,7 @@ def _live_option() -> click.Option:
 
 
 @click.pass_context
-def _run(context: click.Context, config: str | None, live: bool, json: bool, **params: Any) -> ExitCode:
+def _run(context: click.Context, /, config: str | None, live: bool, json: bool, **params: Any) -> ExitCode:
     from auroral.cli.bench_run import run
 
     process: Process = context.obj
@@ -36,7 +36,7 @@ def _run(context: click.Context, config: str | None, live: bool, json: bool, **p
 
 
 @click.pass_context
-def _worker(context: click.Context, config: str | None, live: bool, **params: Any) -> ExitCode:
+def _worker(context: click.Context, /, config: str | None, live: bool, **params: Any) -> ExitCode:
     from auroral.cli.bench_run import work
 
     process: Process = context.obj
@@ -44,7 +44,7 @@ def _worker(context: click.Context, config: str | None, live: bool, **params: An
 
 
 @click.pass_context
-def _config(context: click.Context, config: str | None, json: bool, **params: Any) -> ExitCode:
+def _config(context: click.Context, /, config: str | None, json: bool, **params: Any) -> ExitCode:
     from auroral.cli.bench_config import show
 
     process: Process = context.obj
@@ -52,7 +52,7 @@ def _config(context: click.Context, config: str | None, json: bool, **params: An
 
 
 @click.pass_context
-def _report(context: click.Context, directory: str, **params: str) -> ExitCode:
+def _report(context: click.Context, /, directory: str, **params: str) -> ExitCode:
     from auroral.cli.bench_report import report
 
     process: Process = context.obj
@@ -98,7 +98,7 @@ bench.add_command(
     )
 )
 bench.add_command(
-    click.Command(
+    Command(
         "report",
         callback=_report,
         short_help="Make a run's reports again.",

@@ -23,7 +23,6 @@ def report(process: Process, directory: str, form: str) -> ExitCode:
         process.out(page)
     else:
         process.out(summary)
-        process.out(f"report: {path / PAGE}")
     return ExitCode.OK
 
 

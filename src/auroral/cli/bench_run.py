@@ -166,7 +166,8 @@ def _observer(process: Process, live: bool) -> Iterator[Observer]:
     else:
         from auroral.report.live import PlainLines
 
-        yield PlainLines(process.stderr)
+        with PlainLines(process.stderr) as lines:
+            yield lines
 
 
 def _stamp() -> str:

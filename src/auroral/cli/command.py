@@ -80,7 +80,19 @@ class SettingOption(click.Option):
         self.setting = setting
 
 
-class SettingCommand(click.Command):
+class Command(click.Command):
+    """A command whose errors know which command they are of."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments. click's parser leaves the context out of some of its errors."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+
+class SettingCommand(Command):
     """A command whose options include settings, listed by their topics."""
 
     def __init__(self, name: str, *, settings: Sequence[Setting], **attributes: Any) -> None:

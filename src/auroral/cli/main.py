@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
 
 import click
 
@@ -33,7 +32,7 @@ def entry_point() -> None:
 def run(process: Process) -> int:
     """Run one command line; return its exit code. Nothing is raised but what ends the interpreter."""
     try:
-        with _streams(process):
+        with contextlib.redirect_stdout(process.stdout), contextlib.redirect_stderr(process.stderr):
             status = root.main(
                 list(process.argv), "auroral", standalone_mode=False, obj=process, terminal_width=process.width
             )
@@ -47,25 +46,12 @@ def run(process: Process) -> int:
     except (KeyboardInterrupt, click.Abort):
         process.err("interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click answers a closed pipe with sys.exit, and nothing else here exits
         process.close_stdout()
         return ExitCode.OK
     except Exception as error:
         process.err(_bug(error))
         return ExitCode.BUG
-
-
-@contextlib.contextmanager
-def _streams(process: Process) -> Iterator[None]:
-    """Send what click itself prints to the process's streams."""
-    try:
-        with contextlib.redirect_stdout(process.stdout), contextlib.redirect_stderr(process.stderr):
-            yield
-    except SystemExit as closed:
-        # click answers a closed pipe with sys.exit(1) even outside its standalone mode
-        if not isinstance(closed.__context__, OSError):
-            raise
-        raise BrokenPipeError from closed
 
 
 def _usage_hint(error: click.ClickException) -> str:
