@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
-from auroral.bench.store import RunDirectory
 
 from auroral.bench.protocol import Samples, decode_from_child, encode
 from auroral.bench.samples import Observation, Outcome, Sample
 from auroral.bench.schedule import Schedule
+from auroral.bench.store import RunDirectory
 from auroral.bench.tally import Tally
 from auroral.units import format_size, parse_duration_s
 from benchmarks.frontend_process import FrontendProcess
@@ -140,7 +140,9 @@ def main(arguments: list[str]) -> int:
             for tenth in range(11)
         ],
     )
-    print(f"{each_us:.1f} µs a sample, its making included")
+    seconds = options.samples * (1 - SETTLED_AFTER) / RATE_PER_S
+    each_second = format_size(growth_bytes(columns["traced"][0]) / seconds)
+    print(f"{each_us:.1f} µs a sample, its making included; {each_second} kept of each second of the run")
     grew = False
     for name, (measured, limit) in columns.items():
         growth = growth_bytes(measured)

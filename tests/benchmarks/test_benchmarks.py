@@ -57,7 +57,7 @@ def test_memory_runs() -> None:
     command = [sys.executable, "-m", "benchmarks", "memory", "--samples", "4000", "--check"]
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "| 4,000 |" in ended.stdout
+    assert " 4,000 |" in ended.stdout
 
 
 def test_startup_takes_what_a_program_takes() -> None:
