@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,17 @@ def test_a_bug_without_a_temp_dir_is_told_on_stderr(
     ended = cli("fail")
     assert ended.code == 70
     assert "Traceback" in ended.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_interrupt_from_the_first_moment(number: signal.Signals) -> None:
+    code = (
+        "import os, sys, click; from auroral.cli import main; "
+        f"main.root.commands['fail'] = click.Command('fail', callback=lambda: os.kill(os.getpid(), {int(number)})); "
+        "sys.argv = ['auroral', 'fail']; main.entry_point()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr.strip()) == (4, "interrupted")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["bench", "run", "--help"], ["bench", "config"]])

@@ -143,14 +143,15 @@ async def _work_until_stopped(process: Process, settings: BenchSettings, live: b
 def _interrupts(stop: StopSignal) -> Iterator[None]:
     """Turn SIGINT and SIGTERM into requests to stop, for as long as the block lasts."""
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
         loop.add_signal_handler(number, stop.request)
     try:
         yield
     finally:
-        for number in signals:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 
 import click
@@ -25,7 +26,11 @@ click.version_option(__version__, message="auroral %(version)s")(root)
 
 
 def entry_point() -> None:
-    """Run the command line of this process and exit with its status."""
+    """Run the command line of this process and exit with its status.
+
+    SIGTERM interrupts as SIGINT does, from the first moment: whoever stops a container sends it.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(Process.current()))
 
 
