@@ -1,0 +1,40 @@
+"""The directions of imports, and the one version."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import auroral
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_imports_point_one_way() -> None:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_contracts_name_every_module_of_bench() -> None:
+    """A new module is either pure, and held to it, or acts, and pure modules keep off it."""
+    pure, acting = _bench_contract()
+    on_disk = {f"auroral.bench.{path.stem}" for path in (ROOT / "src/auroral/bench").glob("*.py")}
+    on_disk -= {"auroral.bench.__init__"}
+    assert not pure & acting
+    assert on_disk - pure - acting == set(), "add these to the contract in pyproject.toml"
+
+
+def test_one_version() -> None:
+    assert PROJECT["project"]["version"] == auroral.__version__ == version("auroral")
+
+
+def _bench_contract() -> tuple[set[str], set[str]]:
+    for contract in PROJECT["tool"]["importlinter"]["contracts"]:
+        if "auroral.bench.settings" in contract.get("source_modules", []):
+            return set(contract["source_modules"]), set(contract["forbidden_modules"])
+    raise AssertionError("no contract on the pure modules of bench")
