@@ -23,11 +23,16 @@ class Pipes:
 
     @classmethod
     async def open(cls) -> Pipes:
-        """Take over stdin and stdout of this process."""
+        """Take over stdin and stdout of this process.
+
+        What anything else prints goes to stderr from then on: the SDK's core writes its log to descriptor 1.
+        """
         loop = asyncio.get_running_loop()
+        frames = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         reader = asyncio.StreamReader(limit=_LINE_LIMIT_BYTES)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout)
+        transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, frames)
         transport.set_write_buffer_limits(high=0)
         return cls(reader, asyncio.StreamWriter(transport, protocol, None, loop))
 

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 
 from auroral.errors import TargetError
 
 _ATTEMPTS = 20
+# By itself the SDK's core logs to stdout, in colour.
+_LOGGING = LoggingConfig(
+    filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+    forwarding=LogForwardingConfig(
+        logger=logging.getLogger("temporalio.core"), append_target_to_name=False, prepend_target_on_message=False
+    ),
+)
 
 
 def runtime_with_metrics(*, enabled: bool) -> tuple[Runtime, int | None]:
@@ -18,11 +33,11 @@ def runtime_with_metrics(*, enabled: bool) -> tuple[Runtime, int | None]:
     between, the next is tried. Raises `TargetError` when none can be bound.
     """
     if not enabled:
-        return Runtime(telemetry=TelemetryConfig()), None
+        return Runtime(telemetry=TelemetryConfig(logging=_LOGGING)), None
     failure = ""
     for _ in range(_ATTEMPTS):
         port = _free_port()
-        telemetry = TelemetryConfig(metrics=PrometheusConfig(bind_address=f"127.0.0.1:{port}"))
+        telemetry = TelemetryConfig(logging=_LOGGING, metrics=PrometheusConfig(bind_address=f"127.0.0.1:{port}"))
         try:
             return Runtime(telemetry=telemetry), port
         except (RuntimeError, ValueError) as error:
