@@ -18,6 +18,7 @@ from auroral.bench.protocol import Drained, GeneratorOrder, Samples, ScheduleEnd
 from auroral.bench.samples import Observation, Outcome, Sample
 from auroral.bench.starts import Accepted, Flight, Refused
 from auroral.bench.watch import Closed, Contact
+from auroral.bench.workload import builtin, to_plain
 from auroral.temporal.spec import ConnectionSpec
 from tests.support.virtual_clock import VirtualClock
 
@@ -93,7 +94,7 @@ def order(
             run_id="r1",
             namespace="benchmark",
             task_queues=["q"],
-            workloads=[ManifestWorkload(name="simple", weight=1.0, definition={}, digest="")],
+            workloads=[ManifestWorkload(name="simple", weight=1.0, definition=to_plain(builtin("simple")), digest="")],
             arrival=ManifestArrival(
                 process="constant",
                 segments=[(duration_s, rate_per_s, rate_per_s)],

@@ -22,7 +22,7 @@ from auroral.bench.result import (
     Series,
     Workers,
 )
-from auroral.bench.samples import Observation
+from auroral.bench.samples import InteractionKind, Observation
 from auroral.bench.schedule import Schedule
 from auroral.bench.settings import BenchSettings
 from auroral.bench.tally import Tally
@@ -47,7 +47,7 @@ class Measured(msgspec.Struct, kw_only=True):
     in_flight: list[int]
     refused_waits: int
     resolved_starts: int
-    interactions: Mapping[str, tuple[int, Mapping[str, int], Histogram]]
+    interactions: Mapping[InteractionKind, tuple[int, Mapping[str, int], Histogram]]
     workers: Workers
     processes: list[ProcessUsage]
     reconciliation: Reconciliation
@@ -98,8 +98,8 @@ def assemble(measured: Measured) -> Result:
             resolved_starts=measured.resolved_starts,
         ),
         interactions=[
-            Interactions(kind=kind, sent=sent, failed=sum(causes.values()), causes=dict(causes), time=times_.quantiles())  # type: ignore[arg-type]
-            for kind, (sent, causes, times_) in sorted(measured.interactions.items())
+            Interactions(kind=kind, sent=sent, failed=sum(causes.values()), causes=dict(causes), time=spent.quantiles())
+            for kind, (sent, causes, spent) in sorted(measured.interactions.items())
         ],
         readings=measured.readings,
         limits=LimitReport(findings=report.findings, unread=sorted({*report.unread, *measured.unread})),

@@ -15,7 +15,7 @@ from auroral.bench.histogram import Histogram
 from auroral.bench.limits import Reading
 from auroral.bench.progress import Observer, Progress
 from auroral.bench.protocol import CleanedUp, CleanUp, Drained, FromChild, Samples, ScheduleEnded, StopSchedule, Tick
-from auroral.bench.samples import Sample
+from auroral.bench.samples import InteractionKind, Sample
 from auroral.bench.schedule import Schedule
 from auroral.bench.starts import UNRESOLVED
 from auroral.bench.tally import Tally
@@ -96,7 +96,7 @@ class Drive:
         self.unresolved: list[Sample] = []
         """Starts of which no generator could tell whether they arrived."""
         self.resolved_starts = 0
-        self.interactions: dict[str, InteractionTally] = {}
+        self.interactions: dict[InteractionKind, InteractionTally] = {}
         self.interrupted = False
         self._stopped_s: float | None = None
         self.drained_s: float | None = None

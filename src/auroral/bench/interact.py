@@ -23,6 +23,7 @@ from temporalio.converter import DataConverter
 from temporalio.service import RPCError, WorkflowService
 
 from auroral.bench.clock import Clock
+from auroral.bench.samples import InteractionKind
 from auroral.bench.starts import Flight
 from auroral.bench.workload import (
     QUERY_NAME,
@@ -47,7 +48,7 @@ class Interactor:
         namespace: str,
         workloads: Sequence[Workload],
         clock: Clock,
-        on_done: Callable[[str, int, str], None],
+        on_done: Callable[[InteractionKind, int, str], None],
     ) -> None:
         """`on_done` gets the kind, the time in µs since it was due, and the cause of a failure or nothing."""
         self._service = service

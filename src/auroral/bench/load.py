@@ -10,7 +10,7 @@ import msgspec
 
 from auroral.bench.clock import Clock
 from auroral.bench.protocol import Drained, GeneratorOrder, Samples, ScheduleEnded, Tick
-from auroral.bench.samples import Observation, Outcome, Sample
+from auroral.bench.samples import InteractionKind, Observation, Outcome, Sample
 from auroral.bench.schedule import Arrival, Done, Due, Pacer, Schedule, Wait
 from auroral.bench.starts import Accepted, Flight, Refused
 from auroral.bench.watch import Closed, Contact, Sweeper, Watcher
@@ -24,7 +24,6 @@ class SendsStarts(Protocol):
 
     async def start(self, flight: Flight) -> Accepted | Refused:
         """Send one and find out what became of it; fills the flight's times."""
-
 
 
 _YIELD_EVERY = 8
@@ -200,7 +199,7 @@ class Generator:
         self._second.refused_waits += 1
         self._second.refuse(cause)
 
-    def interaction(self, kind: str, time_us: int, cause: str) -> None:
+    def interaction(self, kind: InteractionKind, time_us: int, cause: str) -> None:
         """A signal, update or query has ended."""
         self._second.interactions.append((kind, time_us, cause))
 
@@ -340,7 +339,7 @@ class _Second:
         self.generator_limited = 0
         self.refusals: dict[str, int] = {}
         self.lags_us: list[int] = []
-        self.interactions: list[tuple[str, int, str]] = []
+        self.interactions: list[tuple[InteractionKind, int, str]] = []
 
     def refuse(self, cause: str) -> None:
         self.refusals[cause] = self.refusals.get(cause, 0) + 1

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from auroral.bench.manifest import Manifest
-from auroral.bench.samples import Sample
+from auroral.bench.samples import InteractionKind, Sample
 from auroral.bench.settings import WorkerSettings
 from auroral.temporal.spec import ConnectionSpec
 
@@ -104,7 +104,7 @@ class Tick(_Frame, frozen=True, kw_only=True):
     back_pressured: int
     generator_limited: int
     lag_p99_us: int | None
-    interactions: list[tuple[str, int, str]] = []
+    interactions: list[tuple[InteractionKind, int, str]] = []
     """(kind, time in µs, cause or empty) of each signal, update and query that ended in this second."""
 
 

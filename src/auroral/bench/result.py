@@ -12,6 +12,7 @@ import msgspec
 
 from auroral.bench.limits import LimitReport, Reading
 from auroral.bench.manifest import Manifest
+from auroral.bench.samples import InteractionKind
 
 SCHEMA_ID = "auroral.bench.result/1"
 
@@ -155,7 +156,7 @@ class CauseCount(_Document, frozen=True, kw_only=True):
 class Interactions(_Document, frozen=True, kw_only=True):
     """Signals, updates and queries that the client sent to running workflows."""
 
-    kind: Literal["signal", "update", "query"]
+    kind: InteractionKind
     sent: int
     failed: int
     causes: dict[str, int]

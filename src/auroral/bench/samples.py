@@ -9,8 +9,12 @@ clock time, and so may differ from client times by the clock offset that the res
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
+
+InteractionKind = Literal["signal", "update", "query"]
+"""What a client sends to a running workflow."""
 
 
 class Outcome(StrEnum):

@@ -31,7 +31,7 @@ async def run_workers(
     settings: BenchSettings, *, environ: Mapping[str, str], observer: Observer, stop: StopSignal
 ) -> None:
     """Run workers until `stop`. Raises the error of the first one that ends by itself."""
-    resolved = resolve(settings.target, environ)
+    resolved = resolve(settings.target, environ, namespace_given=settings.target.namespace_given)
     if resolved is None:
         raise UsageError(
             "expected the address of the cluster that the generator loads, but none was given",
