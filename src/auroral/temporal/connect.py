@@ -37,12 +37,16 @@ class Resolved:
     """Of `address`, `namespace`, `tls` and `api-key`: `--address`, `TEMPORAL_ADDRESS`, a file or `default`."""
 
 
-def resolve(target: TargetSettings, environ: Mapping[str, str], *, namespace_given: bool = False) -> Resolved | None:
+def resolve(
+    target: TargetSettings, environ: Mapping[str, str], *, namespace_given: bool | None = None
+) -> Resolved | None:
     """Put what was asked for before Temporal's own configuration; None: no address anywhere, use a local server.
 
-    `namespace_given` says whether `target.namespace` was asked for or is the default, which Temporal's own
-    configuration may replace. Raises `UsageError` naming the file or variable and its fault.
+    `namespace_given` (None: as the target says) tells whether `target.namespace` was asked for or is the default,
+    which Temporal's own configuration may replace. Raises `UsageError` naming the file or variable and its fault.
     """
+    if namespace_given is None:
+        namespace_given = target.namespace_given
     profile, origins = _load(target, environ)
     address = target.address or profile.address
     if not address:

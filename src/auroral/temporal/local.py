@@ -212,7 +212,7 @@ async def start_local(
     It keeps its data in memory unless `db_filename` is given. `dynamic_config` values are written as JSON.
     `executable` names a Temporal CLI to use instead of looking for one. Raises `TargetError`.
     """
-    found = await obtain_cli(report=report, given=executable)
+    found = await obtain_cli(report=report, given=executable or None)
     server = LocalServer(
         found,
         namespace=namespace,
