@@ -1,0 +1,265 @@
+"""The Prometheus endpoint of a run: its own numbers, and those of the SDK in every process of it, on one port.
+
+An SDK runtime binds a port of its own, so the children's texts are fetched at each scrape and shown again with a
+label `process`. The benchmark's own numbers are of the whole run and carry no such label.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import msgspec
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from auroral.bench.scrape import fetch
+from auroral.errors import UsageError
+
+DEFAULT_PORT = 9090
+_PREFIX = "auroral_benchmark"
+_CHILD_ANSWER_S = 2.0
+_REQUEST_S = 5.0
+_SNAPSHOT_ATTEMPTS = 5
+
+Buckets = Sequence[tuple[float, int]]
+"""(upper bound in s, how many are at most that), bounds ascending; without the last one, +Inf."""
+
+
+class BenchSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a run, as the endpoint shows it."""
+
+    outcomes: Mapping[str, int]
+    scheduled: int
+    latency_buckets: Buckets
+    """Of what completed: what did not has no latency."""
+    latency_sum_s: float
+    latency_count: int
+    lag_buckets: Buckets
+    lag_sum_s: float
+    lag_count: int
+    in_flight: int
+    target_per_s: float
+
+
+class MetricsEndpoint:
+    """Serves `/metrics` from threads of its own."""
+
+    def __init__(
+        self,
+        snapshot: Callable[[], BenchSnapshot] | None,
+        children: Callable[[], Mapping[str, str]],
+        *,
+        run_id: str = "",
+        host: str = "0.0.0.0",
+    ) -> None:
+        """Show `snapshot()`, where there is a run, and the metrics at the URLs that `children()` gives by process name.
+
+        Both are called in the endpoint's threads, at each scrape.
+        """
+        self._registry = CollectorRegistry()
+        if snapshot is not None:
+            self._registry.register(_Run(snapshot, run_id))
+        self._registry.register(_Children(children))
+        self._host = host
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, port: int | None = None) -> int | None:
+        """Listen, and return the port. None: 9090, or a free one where that is taken; 0: do not listen.
+
+        Raises `UsageError` when a given port cannot be listened on.
+        """
+        if port == 0:
+            return None
+        self._server = self._listen(port)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="metrics", daemon=True)
+        self._thread.start()
+        return self._server.server_port
+
+    def stop(self) -> None:
+        """Stop listening and wait for the threads. Does nothing where it is not listening."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._server = self._thread = None
+
+    def text(self) -> bytes:
+        """What a scrape gets."""
+        return generate_latest(self._registry)
+
+    def _listen(self, port: int | None) -> _Server:
+        try:
+            return _Server((self._host, DEFAULT_PORT if port is None else port), self.text)
+        except (OSError, OverflowError) as error:
+            if port is None:
+                return _Server((self._host, 0), self.text)
+            raise UsageError(
+                f"port {port} for the metrics cannot be listened on: {error}",
+                hint="choose another with --metrics-port, leave it out to take any free one, or 0 for no metrics",
+            ) from error
+
+
+class _Server(ThreadingHTTPServer):
+    """One thread per scrape, all of which `server_close` waits for."""
+
+    daemon_threads = False
+    block_on_close = True
+
+    def __init__(self, address: tuple[str, int], text: Callable[[], bytes]) -> None:
+        self.text = text
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without the reverse look-up of the host's name, which may take seconds."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = _REQUEST_S
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Answer a scrape."""
+        if self.path.partition("?")[0] != "/metrics":
+            self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"the metrics are at /metrics\n")
+            return
+        self._answer(HTTPStatus.OK, CONTENT_TYPE_PLAIN_0_0_4, self.server.text())
+
+    def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: stderr belongs to the run's own lines."""
+
+
+class _Run(Collector):
+    """The benchmark's own numbers."""
+
+    def __init__(self, snapshot: Callable[[], BenchSnapshot], run_id: str) -> None:
+        self._snapshot = snapshot
+        self._run_id = run_id
+
+    def collect(self) -> Iterable[Metric]:
+        """Make the families anew."""
+        run = self._take()
+        yield InfoMetricFamily(_PREFIX, "The run that this process coordinates.", value={"run_id": self._run_id})
+        workflows = CounterMetricFamily(f"{_PREFIX}_workflows", "Intended starts by outcome.", labels=["outcome"])
+        for outcome, count in run.outcomes.items():
+            workflows.add_metric([outcome], count)
+        yield workflows
+        yield CounterMetricFamily(f"{_PREFIX}_scheduled", "Intended starts.", value=run.scheduled)
+        yield _histogram(
+            f"{_PREFIX}_latency_seconds",
+            "Time from the intended start to the close of what completed.",
+            run.latency_buckets,
+            run.latency_count,
+            run.latency_sum_s,
+        )
+        yield _histogram(
+            f"{_PREFIX}_lag_seconds",
+            "Time from the intended start to the sending of what was sent.",
+            run.lag_buckets,
+            run.lag_count,
+            run.lag_sum_s,
+        )
+        yield GaugeMetricFamily(f"{_PREFIX}_in_flight", "Workflows accepted and not yet closed.", value=run.in_flight)
+        yield GaugeMetricFamily(
+            f"{_PREFIX}_target_rate", "Starts per second that the schedule intends now.", value=run.target_per_s
+        )
+
+    def _take(self) -> BenchSnapshot:
+        """Take the snapshot; the run's thread may be writing what it is made from."""
+        for _ in range(_SNAPSHOT_ATTEMPTS):
+            try:
+                return self._snapshot()
+            except RuntimeError:  # "dictionary changed size during iteration": once more
+                continue
+        return self._snapshot()
+
+
+def _histogram(name: str, text: str, buckets: Buckets, count: int, sum_s: float) -> HistogramMetricFamily:
+    # The count may be older than the buckets by what came in between: a histogram never falls.
+    most = max([count, *(reached for _, reached in buckets)])
+    shown = [(str(float(bound_s)), float(reached)) for bound_s, reached in buckets]
+    return HistogramMetricFamily(name, text, buckets=[*shown, ("+Inf", float(most))], sum_value=sum_s)
+
+
+class _Children(Collector):
+    """The SDK's metrics of every child, with a label that says whose they are."""
+
+    def __init__(self, children: Callable[[], Mapping[str, str]]) -> None:
+        self._children = children
+
+    def collect(self) -> Iterable[Metric]:
+        """Fetch all children at once; one that does not answer is shown as not up."""
+        children = dict(self._children())
+        up = GaugeMetricFamily(
+            f"{_PREFIX}_process_up", "Whether the process answered with its own metrics.", labels=["process"]
+        )
+        families: dict[str, Metric] = {}
+        with ThreadPoolExecutor(max_workers=max(1, min(16, len(children)))) as pool:
+            for process, text in zip(children, pool.map(_text, children.values()), strict=True):
+                answered = text is not None and _merge(families, process, text)
+                up.add_metric([process], float(answered))
+        yield up
+        yield from families.values()
+
+
+def _text(url: str) -> str | None:
+    try:
+        return fetch(url, _CHILD_ANSWER_S).decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
+def _merge(families: dict[str, Metric], process: str, text: str) -> bool:
+    """Add one process's families to those of the others. False when its text cannot be read; nothing is added then."""
+    try:
+        own = list(text_string_to_metric_families(text))
+    except (ValueError, KeyError, IndexError):
+        return False
+    for family in own:
+        if family.name.startswith(_PREFIX):
+            continue
+        known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+        if known.type != family.type:
+            # Two types under one name make the whole text invalid.
+            continue
+        for name, labels, value in _samples(family):
+            known.add_sample(name, _labelled(labels, process), value)
+    return True
+
+
+def _samples(family: Metric) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    for sample in family.samples:
+        # The SDK names counters without `_total` unless told otherwise; their family is then named with it.
+        plain = family.type == "counter" and not sample.name.endswith(("_total", "_created"))
+        yield f"{sample.name}_total" if plain else sample.name, sample.labels, sample.value
+
+
+def _labelled(labels: Mapping[str, str], process: str) -> dict[str, str]:
+    """Add the label; one of that name that is there already moves aside, as Prometheus does it."""
+    moved = {f"exported_{name}" if name == "process" else name: value for name, value in labels.items()}
+    return {"process": process, **moved}
