@@ -8,7 +8,23 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from auroral import __version__
+from auroral.bench.manifest import LANGUAGE_VERSION, WorkerIdentity
+
 _ROOT = Path(__file__).resolve().parent.parent
+
+
+def matching_identity(engine: str = "sdk") -> str:
+    """What `--worker-identity` must be for a run's preflight to find the workers that it wants."""
+    return str(
+        WorkerIdentity(
+            auroral_version=__version__,
+            language_version=LANGUAGE_VERSION,
+            engine=engine,
+            slots=(200, 200, 200),
+            where="1@frontend",
+        )
+    )
 
 
 class FrontendProcess:

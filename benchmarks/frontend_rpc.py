@@ -17,6 +17,7 @@ import grpc
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload, WorkflowExecution
 from temporalio.api.enums.v1 import (
+    BatchOperationState,
     HistoryEventFilterType,
     NamespaceState,
     ResourceExhaustedCause,
@@ -35,7 +36,7 @@ from temporalio.api.workflowservice import v1 as api
 from temporalio.bridge.proto.health.v1 import HealthCheckRequest, HealthCheckResponse
 
 from benchmarks.frontend_messages import STATUS, Refusal, close_event, info_of, parse_query, started_event
-from benchmarks.frontend_state import RUNNING, Execution, Executions
+from benchmarks.frontend_state import Execution, Executions
 
 SERVER_VERSION = "0.0.0-auroral-frontend"
 LONG_POLL_S = 20.0
@@ -53,6 +54,8 @@ _IMPLEMENTED = (
     "GetWorkflowExecutionHistory",
     "CountWorkflowExecutions",
     "ListWorkflowExecutions",
+    "StartBatchOperation",
+    "DescribeBatchOperation",
 )
 
 
@@ -92,6 +95,7 @@ class Frontend:
         self._first_start_s: float | None = None
         self._waiting: dict[Execution, list[asyncio.Future[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._batches: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
@@ -229,10 +233,9 @@ class Frontend:
     def terminate_workflow_execution(self, request: api.TerminateWorkflowExecutionRequest) -> Message:
         """Close an open execution."""
         execution = self._require_execution(request.workflow_execution)
-        if execution.status != RUNNING:
+        if not execution.is_open:
             raise Refusal(grpc.StatusCode.NOT_FOUND, "workflow execution already completed", NotFoundFailure())
-        self._executions.terminate(execution, self._now_s())
-        self._wake(execution)
+        self._terminate(execution)
         return api.TerminateWorkflowExecutionResponse()
 
     def describe_workflow_execution(self, request: api.DescribeWorkflowExecutionRequest) -> Message:
@@ -245,14 +248,14 @@ class Frontend:
         execution = self._require_execution(request.execution)
         closes_only = request.history_event_filter_type == HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
         response = api.GetWorkflowExecutionHistoryResponse()
-        if execution.status == RUNNING and request.wait_new_event:
+        if execution.is_open and request.wait_new_event:
             await self._closed(execution)
-            if execution.status == RUNNING:
+            if execution.is_open:
                 response.next_page_token = b"again"
                 response.history.SetInParent()
                 return response
         events = [] if closes_only else [started_event(execution)]
-        if execution.status != RUNNING:
+        if not execution.is_open:
             events.append(close_event(execution))
         response.history.events.extend(events)
         return response
@@ -278,6 +281,28 @@ class Frontend:
         page = [info_of(execution) for execution in islice(matching, first, first + size)]
         token = str(first + size).encode() if len(page) == size else b""
         return api.ListWorkflowExecutionsResponse(executions=page, next_page_token=token)
+
+    def start_batch_operation(self, request: api.StartBatchOperationRequest) -> Message:
+        """Terminate all that match and are open, at once."""
+        if not request.HasField("termination_operation"):
+            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "only a batch of terminations is understood")
+        matching = [each for each in self._executions.select(parse_query(request.visibility_query)) if each.is_open]
+        for execution in matching:
+            self._terminate(execution)
+        self._batches[request.job_id] = len(matching)
+        return api.StartBatchOperationResponse()
+
+    def describe_batch_operation(self, request: api.DescribeBatchOperationRequest) -> Message:
+        """It is over when it is described."""
+        if request.job_id not in self._batches:
+            raise Refusal(grpc.StatusCode.NOT_FOUND, f"no batch operation {request.job_id}", NotFoundFailure())
+        total = self._batches[request.job_id]
+        return api.DescribeBatchOperationResponse(
+            job_id=request.job_id,
+            state=BatchOperationState.BATCH_OPERATION_STATE_COMPLETED,
+            total_operation_count=total,
+            complete_operation_count=total,
+        )
 
     # Time
 
@@ -313,6 +338,10 @@ class Frontend:
         for execution in self._executions.advance(self._now_s()):
             self._wake(execution)
 
+    def _terminate(self, execution: Execution) -> None:
+        self._executions.terminate(execution, self._now_s())
+        self._wake(execution)
+
     def _wake(self, execution: Execution) -> None:
         for closed in self._waiting.pop(execution, ()):
             if not closed.done():
@@ -345,7 +374,7 @@ class Frontend:
         return execution
 
     def _require_reusable(self, execution: Execution, policy: int) -> None:
-        if execution.status == RUNNING or policy == WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE:
+        if execution.is_open or policy == WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE:
             raise Refusal(
                 grpc.StatusCode.ALREADY_EXISTS,
                 "Workflow execution already started.",

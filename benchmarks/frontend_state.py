@@ -35,6 +35,11 @@ class Execution:
     status: str = RUNNING
     closed_s: float | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not closed."""
+        return self.closed_s is None
+
 
 class Executions:
     """Every execution that the frontend knows, and the servers that serve them in the order of their arrival."""
@@ -71,12 +76,12 @@ class Executions:
         completed = []
         while self._served and self._served[0][0] <= now_s:
             finished_s, _, execution = heapq.heappop(self._served)
-            if execution.status == RUNNING:
+            if execution.is_open:
                 self._close(execution, COMPLETED, finished_s)
                 completed.append(execution)
             while self._waiting:
                 following = self._waiting.popleft()
-                if following.status == RUNNING:
+                if following.is_open:
                     # The server is free from the instant it finished, however late this is called.
                     self._serve(following, max(finished_s, following.started_s))
                     break
@@ -93,7 +98,7 @@ class Executions:
     @property
     def backlog(self) -> int:
         """Open executions that wait for a server."""
-        return sum(execution.status == RUNNING for execution in self._waiting)
+        return sum(execution.is_open for execution in self._waiting)
 
     def select(self, query: Query) -> Iterator[Execution]:
         """The kept executions that match, oldest first."""

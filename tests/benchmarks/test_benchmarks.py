@@ -13,8 +13,8 @@ from benchmarks.memory import growth_bytes
 from benchmarks.startup import wall_s
 
 
-def lags(p99_us: int, **counts: int) -> Lags:
-    return Lags([p99_us] * 100, cpu_s=0.01, **counts)
+def lags(p99_us: int, *, dropped: int = 0, rejected: int = 0) -> Lags:
+    return Lags([p99_us] * 100, cpu_s=0.01, dropped=dropped, rejected=rejected)
 
 
 @pytest.mark.parametrize(("share", "expected_ms"), [(0.0, 0.001), (0.5, 0.05), (0.99, 0.099), (0.995, 0.1), (1.0, 0.1)])

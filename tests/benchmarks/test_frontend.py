@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from benchmarks.frontend_process import FrontendProcess
+from benchmarks.frontend_process import FrontendProcess, matching_identity
+from temporalio.api.batch.v1 import BatchOperationTermination
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType, HistoryEventFilterType, TaskQueueType
+from temporalio.api.enums.v1 import BatchOperationState, EventType, HistoryEventFilterType, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice import v1 as api
 from temporalio.client import Client, RPCError, WorkflowFailureError
@@ -47,10 +48,8 @@ async def count(client: Client, query: str) -> dict[str, int]:
 
 
 async def test_a_client_connects_finds_it_healthy_and_describes_the_cluster() -> None:
-    identity = WorkerIdentity(
-        auroral_version="1", language_version=1, engine="python", slots=(200, 200, 200), where="1@host"
-    )
-    async with frontend("--worker-identity", str(identity)) as (client, _):
+    identity = matching_identity()
+    async with frontend("--worker-identity", identity) as (client, _):
         assert await client.service_client.check_health()
         cluster = await client.workflow_service.get_cluster_info(api.GetClusterInfoRequest())
         assert cluster.history_shard_count == 1
@@ -63,7 +62,8 @@ async def test_a_client_connects_finds_it_healthy_and_describes_the_cluster() ->
                 report_pollers=True,
             )
         )
-        assert [WorkerIdentity.parse(poller.identity) for poller in queue.pollers] == [identity]
+        assert [poller.identity for poller in queue.pollers] == [identity]
+        assert WorkerIdentity.parse(identity) is not None
 
 
 async def test_a_namespace_must_be_registered_once() -> None:
@@ -170,6 +170,27 @@ async def test_counts_and_lists_by_prefix() -> None:
         with pytest.raises(RPCError) as unknown:
             await client.count_workflows("Colour = 'red'")
         assert unknown.value.status is RPCStatusCode.INVALID_ARGUMENT
+
+
+async def test_a_batch_terminates_what_is_open() -> None:
+    async with frontend("--service-time", "1h") as (client, _):
+        for index in range(3):
+            await start(client, f"run1-0-{index}")
+        await start(client, "run2-0-0")
+        await client.workflow_service.start_batch_operation(
+            api.StartBatchOperationRequest(
+                namespace="benchmark",
+                job_id="job",
+                visibility_query="WorkflowId STARTS_WITH 'run1-' AND ExecutionStatus='Running'",
+                termination_operation=BatchOperationTermination(),
+            )
+        )
+        described = await client.workflow_service.describe_batch_operation(
+            api.DescribeBatchOperationRequest(namespace="benchmark", job_id="job")
+        )
+        assert described.state == BatchOperationState.BATCH_OPERATION_STATE_COMPLETED
+        assert described.complete_operation_count == 3
+        assert await count(client, "WorkflowId STARTS_WITH 'run'") == {"Running": 1, "Terminated": 3}
 
 
 async def test_forgotten_executions_still_count() -> None:
