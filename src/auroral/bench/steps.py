@@ -319,7 +319,7 @@ def _duration_problems(duration: Duration, high: float, path: str, origin: str) 
 
 
 def _activity_problems(step: Activity, path: str, origin: str) -> Iterator[Problem]:
-    if step.failure_rate >= 1 and step.max_attempts == 0:
+    if step.failure_rate == 1 and step.max_attempts == 0:
         expected = "below 1, or max_attempts above 0: else no attempt is ever the last"
         yield Problem(f"{path}.failure_rate", f"{step.failure_rate:g}", origin, expected)
     together = step.count * step.payload_bytes
