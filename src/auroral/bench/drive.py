@@ -185,6 +185,10 @@ class Drive:
     def _all(self, is_so: Callable[[_Part], bool]) -> bool:
         return all(is_so(part) or part.child.ended.is_set() for part in self._parts)
 
+    def _scheduled(self, so_far: int) -> int:
+        ended = [part.scheduled for part in self._parts if part.scheduled is not None]
+        return sum(ended) if len(ended) == len(self._parts) else so_far
+
     def _overdue(self, now_s: float) -> bool:
         return now_s > self.end_s + self._drain_timeout_s + _OVERTIME_S
 
@@ -250,7 +254,7 @@ class Drive:
                 sent_per_s=float(sum(tick.sent for tick in ticks)),
                 completed_per_s=snapshot.completed_series[-1] if snapshot.completed_series else 0.0,
                 in_flight=reading.in_flight,
-                scheduled=snapshot.scheduled + reading.in_flight,
+                scheduled=self._scheduled(snapshot.scheduled + reading.in_flight),
                 outcomes={outcome.value: count for outcome, count in snapshot.outcomes.items()},
                 p50_ms=snapshot.p50_ms,
                 p95_ms=snapshot.p95_ms,

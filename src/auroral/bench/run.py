@@ -101,9 +101,7 @@ class _Run:
 
     async def execute(self) -> RunOutcome:
         settings = self._settings
-        resolved = resolve(
-            settings.target, self._environ, namespace_given=settings.target.namespace_given
-        )
+        resolved = resolve(settings.target, self._environ, namespace_given=settings.target.namespace_given)
         namespace = resolved.connection.namespace if resolved is not None else settings.target.namespace
         prepare.require_benchmark_namespace(namespace, allow=settings.target.allow_namespace)
         now = datetime.now(UTC)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class SweptRow(Protocol):
     def closed_unix_us(self) -> int | None: ...
 
 
-Lister = Callable[[int | None], AsyncIterator[list[SweptRow]]]
+Lister = Callable[[int | None], AsyncIterator[Sequence[SweptRow]]]
 """Lists the closed executions of a generator; its argument bounds their close time from below (µs since 1970)."""
 
 

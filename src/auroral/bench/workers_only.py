@@ -13,7 +13,7 @@ import msgspec
 
 from auroral.bench.blueprint import slots_for, task_queues
 from auroral.bench.fleet import Fleet
-from auroral.bench.metrics import BenchSnapshot, MetricsEndpoint
+from auroral.bench.metrics import MetricsEndpoint
 from auroral.bench.prepare import require_benchmark_namespace
 from auroral.bench.progress import Observer
 from auroral.bench.protocol import WorkerOrder
@@ -47,6 +47,7 @@ async def run_workers(
             activity_count=settings.activity_count,
             timer_duration_s=settings.timer_duration_s,
             child_count=settings.child_count,
+            read_text=lambda path: path.read_text(encoding="utf-8"),
         )
         for choice in settings.workloads
     ]
@@ -57,7 +58,7 @@ async def run_workers(
     async with contextlib.AsyncExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auroral-worker-")))
         fleet = Fleet(lambda name: logs / f"{name}.log")
-        endpoint = MetricsEndpoint(BenchSnapshot, fleet.metrics_urls, run_id="")
+        endpoint = MetricsEndpoint(None, fleet.metrics_urls)
         port = endpoint.start(settings.metrics_port)
         stack.callback(endpoint.stop)
         stack.push_async_callback(fleet.stop)
