@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Literal
 
-from auroral.report.scales import Axis, Value, buckets, downsample, finite, runs, value_axis
+from auroral.report.scales import Axis, Span, Value, buckets, downsample, envelope, finite, runs, value_axis
 
 _MOST_POINTS = 600
-_MOST_READOUTS = 300
+_MOST_SPANS = 300
 _MOST_HINTS = 60
 _TOP = 20
 _LANE = 12
 _LANE_GAP = 8
-_BOTTOM = 24
-_PHONE_PX = 270
-_DESKTOP_PX = 700
+_BOTTOM = 26
+_PHONE_PX = 250
+_DESKTOP_PX = 540
 _CHARACTER_PX = 6.4
+"""Least widths of a plot, and the mean width of a character: for which labels there is room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ class Plot:
     log: bool = False
     height: int = 220
     """Of the plot alone, px."""
-    extra: Sequence[float] = field(default=())
-    """Values that the axis should hold besides the lines'."""
+    empty: str = ""
+    """What to say where no line has a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,17 @@ class Drawing:
     svg: str
     readout: str
     legend: list[tuple[str, str, str]]
+    merged: int
+    """How many points each drawn one stands for; 1: every point is drawn."""
 
 
 def draw(plot: Plot) -> Drawing:
     """Draw a chart."""
-    axis = value_axis([*(line.values for line in plot.lines), plot.extra], log=plot.log)
+    axis = value_axis([line.values for line in plot.lines], log=plot.log)
     top = _TOP + (_LANE * len(plot.lanes) + _LANE_GAP if plot.lanes else 0)
     bottom = top + plot.height
     parts = [
-        *(_band(plot, band, bottom) for band in plot.bands),
+        *(_stretch(plot, one, bottom) for one in plot.bands),
         *_grid(plot, axis, top),
         *(_lane_label(lane, index) for index, lane in enumerate(plot.lanes)),
         *_x_axis(plot, bottom),
@@ -130,6 +134,7 @@ def draw(plot: Plot) -> Drawing:
         svg=svg,
         readout=_readout_json(plot),
         legend=[(line.label, line.color, line.style) for line in plot.lines],
+        merged=len(buckets(len(plot.x), _MOST_SPANS)[0]) if len(plot.x) > _MOST_POINTS else 1,
     )
 
 
@@ -155,19 +160,45 @@ def dots(points: Sequence[tuple[float, Value]]) -> str:
     return "".join(f"M{_n(run[0][0])} {_n(run[0][1])}h0" for run in runs(points) if len(run) == 1)
 
 
-def _line(plot: Plot, line: Line, axis: Axis, top: float) -> str:
-    def y(value: Value) -> Value:
-        return None if value is None else top + plot.height * (1 - axis.share(value))
+def band(stretch: Sequence[Span], y: Callable[[float], float]) -> str:
+    """The `d` of the shade between the least and the greatest values of a stretch of merged points."""
+    upper = "".join(f"L{_n(span.start)} {_n(y(span.high))}H{_n(span.end)}" for span in stretch)
+    lower = "".join(f"L{_n(span.end)} {_n(y(span.low))}H{_n(span.start)}" for span in reversed(stretch))
+    return f"M{upper[1:]}{lower}Z"
 
-    kept = downsample([(1000 * x, value) for x, value in zip(plot.x, line.values, strict=True)], _MOST_POINTS)
+
+def _line(plot: Plot, line: Line, axis: Axis, top: float) -> str:
+    def y(value: float) -> float:
+        return top + plot.height * (1 - axis.share(value))
+
+    points = [(1000 * x, value) for x, value in zip(plot.x, line.values, strict=True)]
+    if line.style in ("line", "thin", "under") and len(points) > _MOST_POINTS:
+        return _merged(line, envelope(points, _MOST_SPANS), y)
+    kept = downsample(points, _MOST_POINTS)
     half_step = 500 * (plot.x[1] - plot.x[0]) if len(plot.x) > 1 and len(kept) == len(plot.x) else 0.0
     if line.style == "area":
         kept = [(x, value or None) for x, value in kept]
-    placed = [(x, y(value)) for x, value in kept]
+    placed = [(x, None if value is None else y(value)) for x, value in kept]
     d = path(placed, line.style, top + plot.height, half_step)
     alone = dots(placed) if line.style in ("line", "thin") else ""
-    drawn = f'<path class="s s-{line.style} c-{line.color}" d="{d}"/>' if d else ""
-    return drawn + (f'<path class="s s-dot c-{line.color}" d="{alone}"/>' if alone else "")
+    return _path(f"s s-{line.style} c-{line.color}", d) + _path(f"s s-dot c-{line.color}", alone)
+
+
+def _merged(line: Line, stretches: list[list[Span]], y: Callable[[float], float]) -> str:
+    middles: list[tuple[float, Value]] = []
+    for stretch in stretches:
+        middles += [((span.start + span.end) / 2, y(span.middle)) for span in stretch]
+        middles.append((stretch[-1].end, None))
+    shade = "" if line.style == "under" else "".join(band(stretch, y) for stretch in stretches)
+    return (
+        _path(f"shade c-{line.color}", shade)
+        + _path(f"s s-{line.style} c-{line.color}", path(middles, "line", 0))
+        + _path(f"s s-dot c-{line.color}", dots(middles))
+    )
+
+
+def _path(classes: str, d: str) -> str:
+    return f'<path class="{classes}" d="{d}"/>' if d else ""
 
 
 def _lane(plot: Plot, lane: Lane, index: int) -> str:
@@ -186,7 +217,7 @@ def _lane_label(lane: Lane, index: int) -> str:
     return f'<text class="tick" x="-8" y="{_TOP + index * _LANE + 9}" text-anchor="end">{escape(lane.label)}</text>'
 
 
-def _band(plot: Plot, band: Band, bottom: int) -> str:
+def _stretch(plot: Plot, band: Band, bottom: int) -> str:
     start, length = max(0.0, min(band.start, 1.0)), max(0.0, min(band.end, 1.0) - max(0.0, band.start))
     if not length:
         return ""
@@ -201,18 +232,18 @@ def _band(plot: Plot, band: Band, bottom: int) -> str:
         )
     full_px, short = _text_px(band.label), band.label.split(":")[0]
     if band.kind == "censored" and length * _PHONE_PX < full_px:
-        return drawn + _band_label(1.0, "end", "", band.label)
+        return drawn + _stretch_label(1.0, "end", "", band.label)
     middle = start + length / 2
     if length * _PHONE_PX >= full_px:
-        return drawn + _band_label(middle, "middle", "", band.label)
+        return drawn + _stretch_label(middle, "middle", "", band.label)
     if length * _DESKTOP_PX >= full_px:
-        drawn += _band_label(middle, "middle", " wide-only", band.label)
+        drawn += _stretch_label(middle, "middle", " wide-only", band.label)
     if length * _PHONE_PX >= _text_px(short):
-        drawn += _band_label(middle, "middle", " phone-only", short)
+        drawn += _stretch_label(middle, "middle", " phone-only", short)
     return drawn
 
 
-def _band_label(at: float, anchor: str, kind: str, label: str) -> str:
+def _stretch_label(at: float, anchor: str, kind: str, label: str) -> str:
     return f'<text class="band-label{kind}" x="{_p(at)}" y="13" text-anchor="{anchor}">{escape(label)}</text>'
 
 
@@ -222,6 +253,9 @@ def _text_px(text: str) -> float:
 
 def _grid(plot: Plot, axis: Axis, top: int) -> list[str]:
     parts = [f'<line class="axis" x1="0" x2="100%" y1="{top + plot.height}" y2="{top + plot.height}"/>']
+    if not axis.ticks and plot.empty:
+        middle = top + plot.height // 2
+        parts.append(f'<text class="nothing" x="50%" y="{middle}" text-anchor="middle">{escape(plot.empty)}</text>')
     for tick in axis.ticks:
         y = _n(top + plot.height * (1 - axis.share(tick)))
         label = escape(plot.print_value(tick))
@@ -233,22 +267,36 @@ def _grid(plot: Plot, axis: Axis, top: int) -> list[str]:
 
 
 def _x_axis(plot: Plot, bottom: int) -> list[str]:
-    parts = [f'<text class="tick unit" x="-8" y="{bottom + 17}" text-anchor="end">{escape(plot.x_unit)}</text>']
-    shown_to_px, last_px = -1e9, float(_PHONE_PX)
-    if plot.x_ticks and plot.x_ticks[-1][0] > 0.97:
-        last_px -= _text_px(plot.x_ticks[-1][1])
-    for at, label in plot.x_ticks:
-        anchor = "end" if at > 0.97 else "start" if at < 0.03 else "middle"
-        width_px = _text_px(label)
-        left_px = at * _PHONE_PX - {"end": width_px, "start": 0, "middle": width_px / 2}[anchor]
-        fits = left_px >= shown_to_px and (at > 0.97 or left_px + width_px <= last_px)
-        shown_to_px = left_px + width_px if fits else shown_to_px
+    parts = [f'<text class="tick unit" x="-8" y="{bottom + 18}" text-anchor="end">{escape(plot.x_unit)}</text>']
+    on_phone = _ticks_with_room(plot.x_ticks)
+    for index, (at, label) in enumerate(plot.x_ticks):
+        kind = "tick" if index in on_phone else "tick wide-only"
         parts.append(
             f'<line class="axis" x1="{_p(at)}" x2="{_p(at)}" y1="{bottom}" y2="{bottom + 4}"/>'
-            f'<text class="tick{"" if fits else " wide-only"}" x="{_p(at)}" y="{bottom + 17}" '
-            f'text-anchor="{anchor}">{escape(label)}</text>'
+            f'<text class="{kind}" x="{_p(at)}" y="{bottom + 18}" text-anchor="{_anchor(at)}">{escape(label)}</text>'
         )
     return parts
+
+
+def _ticks_with_room(ticks: Sequence[tuple[float, str]]) -> set[int]:
+    """Which ticks keep their label on a phone: every one, or every second, third …, and one at the far end."""
+    far = {len(ticks) - 1} if ticks and ticks[-1][0] > 0.97 else set()
+    for stride in range(1, len(ticks)):
+        chosen = {index for index in range(0, len(ticks), stride) if not far or index < len(ticks) - stride} | far
+        edges = [_edges_px(*ticks[index]) for index in sorted(chosen)]
+        if all(left[1] <= right[0] for left, right in pairwise(edges)):
+            return chosen
+    return {0}
+
+
+def _edges_px(at: float, label: str) -> tuple[float, float]:
+    width_px = _text_px(label)
+    left_px = at * _PHONE_PX - {"end": width_px, "start": 0.0, "middle": width_px / 2}[_anchor(at)]
+    return left_px, left_px + width_px
+
+
+def _anchor(at: float) -> str:
+    return "end" if at > 0.97 else "start" if at < 0.03 else "middle"
 
 
 def _marker(marker: Marker, top: int, bottom: int) -> str:
@@ -272,7 +320,7 @@ def _read(plot: Plot, line: Line, bucket: range) -> str:
 
 
 def _readout_json(plot: Plot) -> str:
-    cuts = buckets(len(plot.x), _MOST_READOUTS)
+    cuts = buckets(len(plot.x), _MOST_SPANS)
     content = {
         "x": [round(100 * (plot.x[cut[0]] + plot.x[cut[-1]]) / 2, 2) for cut in cuts],
         "t": [plot.x_label(cut[0], cut[-1]) for cut in cuts],

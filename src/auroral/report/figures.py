@@ -211,7 +211,7 @@ def _refusals(result: Result) -> Drawing | None:
     causes = sorted(totals, key=lambda cause: (-totals[cause], cause))[: len(_PALETTE)]
     colors = ("red", "orange", "purple", "blue", "green", "sky", "grey")
     lines = [
-        Line(cause, color, [float(reading.refusals.get(cause, 0)) for reading in result.readings])
+        Line(cause, color, [float(reading.refusals.get(cause, 0)) for reading in result.readings], "area")
         for cause, color in zip(causes, colors, strict=False)
     ]
     return _read_over_time(result, "refusals", "Requests that the server refused", lines, words.rate)
@@ -262,6 +262,7 @@ def _over_time(
         markers=[] if first is None else [Marker(first.since_s / length_s, "first limit")],
         log=log,
         height=height,
+        empty="nothing completed" if identifier == "latency" else "",
     )
     return draw(plot)
 

@@ -116,7 +116,7 @@ def _cards(result: Result) -> list[dict[str, str]]:
     latency: Quantiles = whole if steady is None else steady.latency
     of = "whole run" if steady is None else steady.name
     first = result.limits.first
-    limit = ("none reached", "of those that were sampled" if result.readings else "but nothing was sampled")
+    limit = ("none reached", "of those that were sampled") if result.readings else ("unknown", "nothing was sampled")
     if first is not None:
         limit = (first.name, f"{first.whose}, from {words.clock(first.since_s)}")
     completed_per_s = None if steady is None else steady.completed_per_s

@@ -82,10 +82,14 @@ def value_axis(columns: Sequence[Sequence[Value]], *, log: bool = False) -> Axis
     """The axis that holds every value of the columns. A linear one starts at 0."""
     values = [value for column in columns for value in column if value is not None and math.isfinite(value)]
     if log:
-        positive = [value for value in values if value > 0] or [1.0]
+        positive = [value for value in values if value > 0]
+        if not positive:
+            return Axis(1.0, 10.0, (), log=True)
         low, high = log_bounds(min(positive), max(positive))
         return Axis(low, high, tuple(log_ticks(low, high)), log=True)
-    ticks = nice_ticks(max(values, default=0.0))
+    if not values:
+        return Axis(0.0, 1.0, ())
+    ticks = nice_ticks(max(values))
     return Axis(ticks[0], ticks[-1], tuple(ticks))
 
 
@@ -116,6 +120,33 @@ def downsample(points: Sequence[Point], most: int = 600) -> list[Point]:
         if not whole:
             kept.append((points[bucket[-1]][0], None))
     return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What the points of one bucket hold: where it begins and ends, and its least, middle and greatest value."""
+
+    start: float
+    end: float
+    low: float
+    middle: float
+    high: float
+
+
+def envelope(points: Sequence[Point], most: int = 300) -> list[list[Span]]:
+    """Stretches of at most `most` buckets in all; a bucket that holds a missing value stands alone."""
+    stretches: list[list[Span]] = [[]]
+    for bucket in buckets(len(points), most):
+        held = sorted(value for i in bucket if (value := finite(points[i][1])) is not None)
+        whole = len(held) == len(bucket)
+        if not whole:
+            stretches.append([])
+        if held:
+            middle = held[(len(held) - 1) // 2]
+            stretches[-1].append(Span(points[bucket[0]][0], points[bucket[-1]][0], held[0], middle, held[-1]))
+        if not whole:
+            stretches.append([])
+    return [stretch for stretch in stretches if stretch]
 
 
 def runs(points: Sequence[Point]) -> list[list[tuple[float, float]]]:
