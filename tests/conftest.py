@@ -107,3 +107,9 @@ async def _start(start_local: Any, folder: Path, options: dict[str, Any]) -> Loc
     given = {"namespace": "benchmark", "executable": os.environ.get("AURORAL_TEMPORAL_CLI") or None, **options}
     server: LocalServer = await start_local(directory=folder, log_path=folder / "server.log", report=print, **given)
     return server
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test uses."""
+    return f"t{uuid.uuid4().hex[:12]}"

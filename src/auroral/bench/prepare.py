@@ -344,16 +344,17 @@ async def warm_up(
             sent_us = now_unix_us()
             await _start_probe(client, manifest.namespace, workflow_id, queue, retry=True)
             accepted_us = now_unix_us()
-            left = timedelta(seconds=max(0.05, end - time.monotonic()))
-            await handle.result(rpc_timeout=left)
+            async with asyncio.timeout(end - time.monotonic()):  # the SDK polls on whatever its RPCs' timeout
+                await handle.result()
             description = await handle.describe(rpc_timeout=_TIMEOUT)
             waiting.remove(workflow_id)
             spans.append((sent_us, accepted_us, round(description.start_time.timestamp() * 1e6)))
-    except (RPCError, WorkflowFailureError) as error:
+    except (RPCError, WorkflowFailureError, TimeoutError) as error:
         await _end_probes(client, manifest.namespace, waiting)
+        doing = f"{len(waiting)} of {len(ids)} probe workflows did not complete within {format_duration(timeout_s)}"
         raise target_error(
-            error,
-            f"{len(waiting)} of {len(ids)} probe workflows did not complete within {format_duration(timeout_s)}",
+            error if str(error) else TimeoutError("no answer"),
+            doing,
             hint=f"workers poll {', '.join(manifest.task_queues)} but do not answer: see their logs",
         ) from error
     return estimate_offset(spans)

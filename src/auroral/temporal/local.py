@@ -122,7 +122,15 @@ class LocalServer:
 
     def pause(self) -> None:
         """Stop the server's process in its tracks (SIGSTOP)."""
+        import psutil
+
         self._signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 1.0
+        # Its threads run on for a moment: the signal stops them one by one.
+        while self.running and psutil.Process(self.pid).status() != psutil.STATUS_STOPPED:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let a paused server go on."""
