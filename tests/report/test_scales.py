@@ -29,7 +29,7 @@ def test_linear_ticks_rise_from_zero_and_hold_the_value(high: float) -> None:
 def test_linear_ticks_are_ones_a_reader_expects() -> None:
     assert scales.nice_ticks(102) == [0, 25, 50, 75, 100, 125]
     assert scales.nice_ticks(0.3) == [0, 0.1, 0.2, 0.3]
-    assert scales.nice_ticks(0) == [0, 1]
+    assert scales.nice_ticks(0) == scales.nice_ticks(5e-324) == [0, 1]
     assert scales.nice_ticks(math.nan) == [0, 1]
 
 

@@ -20,7 +20,7 @@ def finite(value: Value) -> Value:
 
 def nice_ticks(high: float, wanted: int = 5) -> list[float]:
     """Ticks 0, step, … of a linear axis from 0 that holds `high`; steps are 1, 2, 2.5 or 5 × 10ⁿ."""
-    if not math.isfinite(high) or high <= 0:
+    if not math.isfinite(high) or high < 1e-9:
         return [0.0, 1.0]
     magnitude: float = 10.0 ** math.floor(math.log10(high / wanted))
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10, 20) if factor * magnitude * wanted >= high * 0.999)
