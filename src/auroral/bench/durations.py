@@ -80,6 +80,21 @@ def mean(duration: Duration) -> float:
             return duration
 
 
+def stddev(duration: Duration) -> float:
+    """The standard deviation in seconds; caps and the floor at zero, which make it smaller, left aside."""
+    match duration:
+        case Uniform():
+            return (duration.max_s - duration.min_s) / math.sqrt(12)
+        case Exponential():
+            return duration.mean_s
+        case LogNormal():
+            return mean(duration) * math.sqrt(math.expm1(_sigma(duration) ** 2))
+        case Normal():
+            return duration.stddev_s
+        case _:
+            return 0.0
+
+
 def quantile(duration: Duration, q: float) -> float:
     """The duration in seconds that a share q (0 < q < 1) of the draws does not exceed."""
     match duration:

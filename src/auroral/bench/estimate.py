@@ -36,6 +36,10 @@ _SIGNAL_LIMIT = 10_000
 """Signals of one run (`history.maximumSignalsPerExecution`)."""
 _EVENT_LIMIT = 51_200
 """History events of one run (`limit.historyCount.error`)."""
+_Z_999 = 3.0902
+"""The standard normal distribution's 99.9th percentile."""
+_EXPECTED_LAST = 0.5615
+"""e to the minus Euler's constant: the last of n draws is expected about where 1 − this / n of one draw lie."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +62,19 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Span(msgspec.Struct, frozen=True):
+    """A length of time: expected, how much more once in a thousand when it is one of many, and its bound alone."""
+
     nominal_s: float = 0.0
-    longest_s: float = 0.0
+    slack_s: float = 0.0
+    worst_s: float = 0.0
+
+    @property
+    def longest_s(self) -> float:
+        return max(self.nominal_s, min(self.nominal_s + self.slack_s, self.worst_s))
 
     def repeated(self, count: int) -> _Span:
         """One after another: means add up, deviations as their squares do."""
-        nominal_s = count * self.nominal_s
-        return _Span(nominal_s, nominal_s + math.sqrt(count) * (self.longest_s - self.nominal_s))
+        return _Span(count * self.nominal_s, math.sqrt(count) * self.slack_s, count * self.worst_s)
 
 
 def estimate(workload: Workload) -> Estimate:
@@ -139,8 +149,11 @@ def cautions(workload: Workload) -> list[str]:
 def _span(steps: Sequence[Step]) -> _Span:
     """The steps one after another, waits for interactions apart."""
     spans = [_step_span(step) for step in steps]
-    nominal_s = sum(span.nominal_s for span in spans)
-    return _Span(nominal_s, nominal_s + math.hypot(*(span.longest_s - span.nominal_s for span in spans)))
+    return _Span(
+        sum(span.nominal_s for span in spans),
+        math.hypot(*(span.slack_s for span in spans)),
+        sum(span.worst_s for span in spans),
+    )
 
 
 def _step_span(step: Step) -> _Span:
@@ -148,37 +161,42 @@ def _step_span(step: Step) -> _Span:
         case Activity():
             return _activity_span(step)
         case Timer():
-            return _Span(durations.mean(step.duration_s), _late(step.duration_s, 1))
+            return _draw_span(step.duration_s)
         case Child():
             child = _span(step.steps)
             if step.mode == "sequence":
                 return child.repeated(step.count)
-            slack_s = child.longest_s - child.nominal_s
-            return _Span(child.longest_s - slack_s / step.count, child.longest_s)
+            above_s = child.longest_s - child.nominal_s
+            nominal_s = child.longest_s - above_s / step.count
+            return _Span(nominal_s, child.longest_s - nominal_s, child.worst_s)
         case _:
             return _Span()
 
 
+def _draw_span(duration: Duration, count: int = 1) -> _Span:
+    """One draw that is one of `count`."""
+    expected_s, late_s = durations.mean(duration), _late(duration, count)
+    return _Span(expected_s, max(late_s - expected_s, _Z_999 * durations.stddev(duration)), late_s)
+
+
 def _activity_span(step: Activity) -> _Span:
     if step.mode == "sequence":
-        span = _Span(durations.mean(step.duration_s), _late(step.duration_s, 1)).repeated(step.count)
+        span = _draw_span(step.duration_s, step.count).repeated(step.count)
     else:
-        expected_s = durations.mean(step.duration_s)
+        span = _draw_span(step.duration_s, step.count)
         if step.count > 1:
-            expected_s = max(expected_s, durations.quantile(step.duration_s, 1 - 1 / (step.count + 1)))
-        span = _Span(expected_s, max(expected_s, _late(step.duration_s, step.count)))
+            expected_s = max(span.nominal_s, durations.quantile(step.duration_s, 1 - _EXPECTED_LAST / step.count))
+            span = _Span(expected_s, max(0.0, span.worst_s - expected_s), span.worst_s)
     if step.failure_rate == 0:
         return span
     again_s = durations.mean(step.duration_s) + step.retry_interval_s
     late_s = _late(step.duration_s, step.count) + step.retry_interval_s
     most = _late_retries(step, step.count)
-    if step.mode == "sequence":
-        nominal_s = span.nominal_s + step.count * (_attempts(step) - 1) * again_s
-        longest_s = span.longest_s + min(most * step.count, step.count * (_attempts(step) - 1) + 2 * most) * late_s
-    else:
-        nominal_s = span.nominal_s + (_attempts(step) - 1) * again_s
-        longest_s = span.longest_s + most * late_s
-    return _Span(nominal_s, max(nominal_s, longest_s))
+    count = step.count if step.mode == "sequence" else 1
+    retries = count * (_attempts(step) - 1)
+    nominal_s = span.nominal_s + retries * again_s
+    worst_s = span.worst_s + min(most * count, retries + 2 * most) * late_s
+    return _Span(nominal_s, max(0.0, worst_s - nominal_s), max(nominal_s, worst_s))
 
 
 def _late(duration: Duration, count: int) -> float:
