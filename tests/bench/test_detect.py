@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from auroral.bench.detect import DETECTORS, find_limits, wait_notes
 from auroral.bench.limits import QueueReading, Reading, SlotsReading
-from auroral.bench.refusals import advice_on
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "limits.md"
 
@@ -237,27 +236,6 @@ def test_each_cause_of_refusal_is_a_finding_of_its_own_with_its_own_setting() ->
     assert "12 requests ended with RESOURCE_EXHAUSTED/RPS_LIMIT/NAMESPACE, at most 9" in report.findings[0].evidence
     assert "frontend.namespaceRPS" in report.findings[0].advice
     assert "database" in report.findings[1].advice
-
-
-@pytest.mark.parametrize(
-    ("cause", "key"),
-    [
-        (RPS, "frontend.namespaceRPS"),
-        ("RESOURCE_EXHAUSTED/RPS_LIMIT/SYSTEM", "frontend.rps"),
-        (CONCURRENT, "frontend.namespaceCount"),
-        ("RESOURCE_EXHAUSTED/PERSISTENCE_LIMIT/SYSTEM", "persistenceMaxQPS"),
-        ("RESOURCE_EXHAUSTED/SYSTEM_OVERLOADED/NAMESPACE", "matching.outstandingTaskAppendsThreshold"),
-        ("RESOURCE_EXHAUSTED/APS_LIMIT/NAMESPACE", "actions per second"),
-        ("RESOURCE_EXHAUSTED/BUSY_WORKFLOW/NAMESPACE", "more workflows"),
-        ("RESOURCE_EXHAUSTED", "service_errors_resource_exhausted"),
-        ("RESOURCE_EXHAUSTED/SOMETHING_NEW/NAMESPACE", "service_errors_resource_exhausted"),
-        ("DEADLINE_EXCEEDED", "--start-timeout"),
-        ("UNAVAILABLE", "not reachable"),
-        ("DATA_LOSS", "logs"),
-    ],
-)
-def test_the_advice_names_the_setting(cause: str, key: str) -> None:
-    assert key in advice_on(cause)
 
 
 def test_seconds_that_could_not_be_read_do_not_break_a_row() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
@@ -29,6 +30,8 @@ ANSWER_S = 0.7
 """How long a source may take to answer."""
 _FOR_GOOD = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
 """After these a question is not asked again."""
+_SPAN = 2
+"""Readings that a rate of the server spans: it shows its counters once a second, and so now and then not in ours."""
 _SLOTS = "temporal_worker_task_slots_"
 _POLLERS = "temporal_num_pollers"
 _WORKER = "worker-"
@@ -61,7 +64,7 @@ class Sampler:
         self._watcher_limit = watcher_limit
         self._server_urls = tuple(server_metrics)
         self._scrapes: dict[str, asyncio.Task[tuple[float, bytes] | OSError]] = {}
-        self._before: dict[str, tuple[float, rates_of.Totals]] = {}
+        self._before: dict[str, deque[tuple[float, rates_of.Totals]]] = {}
         self._asks_queues = True
         self._reads = 0
         self._missing: dict[str, tuple[int, str]] = {}
@@ -193,10 +196,11 @@ class Sampler:
             if not totals:
                 self._miss(url, "it holds no metrics of a Temporal server")
                 continue
-            if url in self._before:
-                before_s, before = self._before[url]
+            earlier = self._before.setdefault(url, deque(maxlen=_SPAN))
+            if earlier:
+                before_s, before = earlier[0]
                 scrapes.append((before, totals, at_s - before_s))
-            self._before[url] = (at_s, totals)
+            earlier.append((at_s, totals))
         return rates_of.rates(scrapes)
 
     def _miss(self, source: str, reason: str) -> None:
