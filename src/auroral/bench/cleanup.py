@@ -163,7 +163,7 @@ async def _batch(
             raise TimeoutError(
                 "the batch operation was not done within the clean-up timeout; the server goes on with it"
             )
-        await sleep(_POLL_S)
+        await sleep(min(_POLL_S, max(0.0, end - clock())))
 
 
 async def _start(
@@ -200,7 +200,7 @@ async def _start(
             if not told:
                 report(f"waiting to start the batch operation: {error.message}")
                 told = True
-            await sleep(_POLL_S)
+            await sleep(min(_POLL_S, max(0.0, end - clock())))
         else:
             return
 

@@ -103,7 +103,8 @@ async def list_executions(
     if generator is not None:
         query = query.replace(f"'{manifest.id_prefix}'", f"'{manifest.id_prefix}{generator}-'", 1)
     if closed_after_unix_us is not None:
-        query += f" AND CloseTime >= '{_rfc3339(closed_after_unix_us)}'"
+        # The SQL stores give open executions a close time in the far future.
+        query += f" AND ExecutionStatus != 'Running' AND CloseTime >= '{_rfc3339(closed_after_unix_us)}'"
     token = b""
     while True:
         request = ListWorkflowExecutionsRequest(
