@@ -107,56 +107,57 @@ def full(kind: str) -> dict[str, SlotsReading]:
         (
             "tasks wait, slots are free, 40 polls take 400 ms each: the server hands out slowly",
             calm(workflow_queue=BACKLOG),
-            3,
+            7,
             {"workflow-backlog": "up to 500 workflow tasks waited, the oldest for 3 s; 150/s came and 100/s"},
         ),
         (
             "the same of activity tasks",
             calm(activity_queue=BACKLOG),
-            3,
+            7,
             {"activity-backlog": "195 slots free and 40 polls under way, each for 400 ms"},
         ),
         (
             "tasks wait, slots are free, but two polls turn round in 20 ms: too few of them",
             calm(workflow_queue=BACKLOG, pollers={"workflow_task": 2}),
-            3,
+            7,
             {"workflow-pollers": "2 polls under way, each for 20 ms"},
         ),
         (
             "nobody polls",
             calm(workflow_queue=QueueReading(backlog=100, add_per_s=50), slots={}, pollers={}),
-            3,
+            7,
             {"workflow-unserved": "up to 100 workflow tasks waited"},
         ),
         (
             "tasks wait because slots are used up: the workers' limit alone",
             calm(activity_queue=BACKLOG, slots=full("ActivityWorker")),
-            3,
+            7,
             {"worker-slots": "ActivityWorker"},
         ),
         (
             "tasks wait because a worker's core is used up: the workers' limit alone",
             calm(workflow_queue=BACKLOG, cpu={"worker-0": 0.99}),
-            3,
+            7,
             {"worker-cpu": "0.99"},
         ),
         (
             "tasks wait because the machine is busy",
             calm(workflow_queue=BACKLOG, machine_cpu=1.0),
-            3,
+            7,
             {"machine-cpu": "100%"},
         ),
         (
             "workers run elsewhere: a backlog cannot be laid at anyone's door",
             calm(workflow_queue=BACKLOG, slots={}, pollers={}),
-            5,
+            9,
             {},
         ),
-        ("nine tasks are no backlog", calm(workflow_queue=QueueReading(backlog=9, backlog_age_s=9.0)), 5, {}),
+        ("a backlog that one cached answer may have shown", calm(workflow_queue=BACKLOG), 6, {}),
+        ("nine tasks are no backlog", calm(workflow_queue=QueueReading(backlog=9, backlog_age_s=9.0)), 9, {}),
         (
             "tasks in passing are no backlog",
             calm(workflow_queue=QueueReading(backlog=40, backlog_age_s=0.2, add_per_s=500, dispatch_per_s=500)),
-            5,
+            9,
             {},
         ),
         (
@@ -337,11 +338,11 @@ def test_any_dropped_start_has_a_limit(readings: list[Reading]) -> None:
 
 
 def test_the_document_states_each_rule_and_no_other() -> None:
-    rows = re.findall(r"^\| `([a-z-]+)` \| (\w+) \| (.+?) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-    documented = {(name, whose, rule) for name, whose, rule in rows}
-    rules = {(detector.name, detector.whose, detector.rule) for detector in DETECTORS}
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\w+) \| (.+?) \| (\d+) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    documented = {(name, whose, rule, int(seconds)) for name, whose, rule, seconds in rows}
+    rules = {(detector.name, detector.whose, detector.rule, detector.in_a_row) for detector in DETECTORS}
     assert documented - rules == {
-        ("server-refusals", "server", "a start or a wait is refused with RESOURCE_EXHAUSTED"),
-        ("server-errors", "server", "a start fails with another status"),
+        ("server-refusals", "server", "a start or a wait is refused with RESOURCE_EXHAUSTED", 1),
+        ("server-errors", "server", "a start fails with another status", 1),
     }
     assert rules <= documented

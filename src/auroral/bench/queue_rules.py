@@ -13,6 +13,9 @@ BACKLOG_S = 1.0
 """A queue has a backlog when its tasks wait this long."""
 BACKLOG_TASKS = 10
 """Fewer tasks than this are no backlog."""
+IN_A_ROW = 7
+"""Seconds that a rule on queues has to hold: one answer of DescribeTaskQueue is repeated for 5 s from a cache
+(matching.TaskQueueInfoByBuildIdTTL), and one moment is no backlog."""
 TURNAROUND_S = 0.05
 """Polls that each bring a task within this time are too few; slower ones wait for the server."""
 
@@ -101,6 +104,7 @@ class _Queue:
                 holds=self.unserved,
                 evidence=self.evidence,
                 advice="Start workers for this run's task queues: `auroral bench worker`, or --worker-count.",
+                in_a_row=IN_A_ROW,
             ),
             Detector(
                 name=f"{kind}-pollers",
@@ -109,6 +113,7 @@ class _Queue:
                 holds=self.lacks_pollers,
                 evidence=self.evidence,
                 advice=f"Raise {self.pollers_setting}, or --worker-count where cores are free.",
+                in_a_row=IN_A_ROW,
             ),
             Detector(
                 name=f"{kind}-backlog",
@@ -122,6 +127,7 @@ class _Queue:
                     "matching.numTaskqueueWritePartitions and matching.numTaskqueueReadPartitions (4 by default). "
                     "Polls that frontend.namespaceRPS refuses look the same from here: --server-metrics tells."
                 ),
+                in_a_row=IN_A_ROW,
             ),
         )
 
