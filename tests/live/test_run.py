@@ -237,12 +237,15 @@ def test_an_interrupt_in_any_phase_leaves_a_result_and_no_process(phase: str, te
         "--target-rate", "10", "--duration", "3s", "--metrics-port", "0",
         "--output", str(tmp_path / "run"), directory=tmp_path / "run",
     ) as run:  # fmt: skip
-        run.wait_for(phase)
+        run.wait_for(f"{phase}:")
+        if phase == "drive":
+            run.wait_for(" sent ")
         run.interrupt()
         ended = run.finish(60)
-    assert ended.status == 4, ended.stderr
-    assert ended.result.interrupted
-    assert ended.result.verdict.status != "pass"
+    # Settling takes milliseconds here: the interrupt may come when all is written.
+    assert ended.status == 4 or (phase == "reconcile" and ended.status == 0), ended.stderr
+    assert ended.result.interrupted == (ended.status == 4)
+    assert (ended.result.verdict.status == "pass") == (ended.status == 0)
     assert (ended.directory / "report.html").exists()
     if phase == "drive":
         assert 0 < ended.result.scheduled < 30

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,9 @@ class Benchmark:
 
     def __init__(self, *arguments: str, directory: Path, environ: dict[str, str] | None = None) -> None:
         self.directory = directory
-        self._stderr_path = directory.parent / f"{directory.name}.stderr"
-        self._stdout_path = directory.parent / f"{directory.name}.stdout"
+        self._scratch = tempfile.TemporaryDirectory()
+        self._stderr_path = Path(self._scratch.name) / "stderr"
+        self._stdout_path = Path(self._scratch.name) / "stdout"
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "BENCHMARK_"))}
         with self._stderr_path.open("wb") as stderr, self._stdout_path.open("wb") as stdout:
             self.process = subprocess.Popen(
@@ -66,6 +68,7 @@ class Benchmark:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self._scratch.cleanup()
 
     @property
     def stderr(self) -> str:

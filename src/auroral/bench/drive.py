@@ -163,7 +163,7 @@ class Drive:
         """Send no further start and drain for at most this long."""
         if self._stopped_s is None and not self._all(lambda part: part.schedule_ended):
             self._stopped_s = min(self._schedule.duration_s, max(0.0, self.now_s))
-        self.interrupted = True
+        self.interrupted = self.interrupted or not self._all(lambda part: part.drained)
         self._drain_timeout_s = drain_timeout_s
         for part in self._parts:
             part.child.send(StopSchedule(drain_timeout_s=drain_timeout_s))

@@ -181,7 +181,7 @@ class _Run:
         self._stack.push_async_callback(self._fleet.stop)
         observer.phase(
             "workers",
-            f"{self._blueprint.worker_processes} worker processes, {manifest.generator_processes} generator processes",
+            f"{self._blueprint.worker_processes} × worker, {manifest.generator_processes} × generator",
         )
         for number in range(self._blueprint.worker_processes):
             await self._fleet.add_worker(f"worker-{number}", self._worker_order(spec, number))
@@ -255,7 +255,6 @@ class _Run:
             left = await self._stop.unless_at_once(self._clean_up(spec, drive))
         except Stopped:
             hurried = True
-            drive.interrupted = True
             left = msgspec.structs.replace(left, commands=cleanup.manual_commands(spec, manifest))
             self._notes.append("Stopped at once: not everything was settled or cleaned up.")
         finally:
@@ -272,7 +271,7 @@ class _Run:
                 started_at=started_at,
                 end_s=end_s,
                 drain_s=max(0.0, (drive.drained_s or end_s) - end_s),
-                interrupted=drive.interrupted,
+                interrupted=drive.interrupted or self._stop.requested,
                 configuration=self._configuration,
                 environment=environment,
                 readings=drive.readings,
