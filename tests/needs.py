@@ -1,0 +1,114 @@
+"""Provide what the tests need beyond Python, or say what to type: `python -m tests.needs`.
+
+A Temporal CLI is downloaded or built into the user's cache the first time. Chromium comes from the system's
+packages: installed here where that is allowed (Debian and Ubuntu, as root), else named with the line to type.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from auroral.errors import AuroralError
+from auroral.temporal.build import obtain_cli
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PACKAGE = "chromium"
+
+_HOW_TO_INSTALL = {
+    "apt-get": f"apt-get update && apt-get install --yes {PACKAGE}",
+    "dnf": f"dnf install --assumeyes {PACKAGE}",
+    "apk": f"apk add {PACKAGE}",
+    "pacman": f"pacman --sync --noconfirm {PACKAGE}",
+    "zypper": f"zypper --non-interactive install {PACKAGE}",
+    "brew": f"brew install --cask {PACKAGE}",
+}
+
+Which = Callable[[str], str | None]
+
+
+def find_browser(which: Which = shutil.which) -> str | None:
+    """The Chromium on PATH."""
+    return next((path for name in BROWSERS if (path := which(name))), None)
+
+
+def how_to_install(which: Which = shutil.which, *, root: bool) -> str:
+    """The line to type for Chromium on this system."""
+    line = next((line for tool, line in _HOW_TO_INSTALL.items() if which(tool)), None)
+    if line is None:
+        return f"install {PACKAGE} with this system's package manager, so that `{PACKAGE}` is on PATH"
+    if root or line.startswith("brew"):
+        return line
+    return " && ".join(f"sudo {part}" for part in line.split(" && "))
+
+
+def need_browser(
+    *, which: Which = shutil.which, root: bool, run: Callable[[Sequence[str]], int], say: Callable[[str], None]
+) -> bool:
+    """See that Chromium is there, installing it where that is allowed; say what to type where it is not."""
+    if find_browser(which):
+        return True
+    if root and which("apt-get"):
+        say(f"installing {PACKAGE}, which the tests of the HTML report need")
+        for command in (["apt-get", "update"], ["apt-get", "install", "--yes", "--no-install-recommends", PACKAGE]):
+            if run(command) != 0:
+                say(f"`{' '.join(command)}` failed")
+                break
+        if find_browser(which):
+            return True
+    say(f"the tests of the HTML report need Chromium: type\n\n    {how_to_install(which, root=root)}\n")
+    return False
+
+
+def need_temporal(say: Callable[[str], None]) -> bool:
+    """See that there is a Temporal CLI, building it where there is none."""
+    try:
+        asyncio.run(obtain_cli(report=say, given=os.environ.get("AURORAL_TEMPORAL_CLI") or None))
+    except AuroralError as error:
+        say(f"the tests need a Temporal server: {error}")
+        return False
+    return True
+
+
+def _say(line: str) -> None:
+    print(f"needs: {line}", flush=True)
+
+
+def _run(command: Sequence[str]) -> int:
+    """Run a command with a line every few seconds, and all of its output where it fails."""
+    started = time.monotonic()
+    with subprocess.Popen(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+    ) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        said = started
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if time.monotonic() - said > 2:
+                said = time.monotonic()
+                _say(f"{said - started:.0f} s: {lines[-1][:100]}")
+    if process.returncode != 0:
+        print("\n".join(lines[-20:]))
+    return process.returncode
+
+
+def main() -> int:
+    """Provide everything; return the exit status."""
+    there = [need_temporal(_say), need_browser(root=os.geteuid() == 0, run=_run, say=_say)]
+    return 0 if all(there) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
