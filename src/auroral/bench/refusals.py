@@ -16,7 +16,8 @@ _PERSISTENCE = (
 _ADVICE = {
     ("RPS_LIMIT", "NAMESPACE"): (
         "The namespace's request rate is used up: raise frontend.namespaceRPS (2,400 per frontend by default) or "
-        "frontend.globalNamespaceRPS, or add frontends. Polls and answers of workers count too."
+        "frontend.globalNamespaceRPS, or add frontends. Polls and answers of workers count too, and so do the waits "
+        "for closes: --observe visibility does without them."
     ),
     ("RPS_LIMIT", ""): (
         "A service's request rate is used up: raise frontend.rps (2,400 per frontend by default), frontend.globalRPS, "
