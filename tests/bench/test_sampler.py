@@ -92,8 +92,10 @@ async def test_ticks_of_all_generators_are_one_second(temporal_server: LocalServ
     assert (reading.back_pressured, reading.generator_limited, reading.lag_p99_ms) == (3, 3, 9.25)
 
 
-async def test_a_backlog_that_nobody_serves_is_seen(temporal_server: LocalServer) -> None:
-    client = await connected(temporal_server)
+async def test_a_backlog_that_nobody_serves_is_seen(make_temporal_server: Any) -> None:
+    # By default an answer of DescribeTaskQueue is repeated for 5 s.
+    config = {"matching.TaskQueueInfoByBuildIdTTL": "100ms"}
+    client = await connected(await make_temporal_server(dynamic_config=config))
     queues = ("unserved-1", "unserved-2")
     for number in range(6):
         await client.start_workflow(
@@ -103,8 +105,12 @@ async def test_a_backlog_that_nobody_serves_is_seen(temporal_server: LocalServer
             execution_timeout=timedelta(seconds=30),
         )
     reader = sampler(client, queues)
-    reading = await reader.read(1.0, [])
-    assert reading.workflow_queue is not None
+    for second in range(100):
+        reading = await reader.read(second, [])
+        assert reading.workflow_queue is not None
+        if reading.workflow_queue.backlog == 6:
+            break
+        await asyncio.sleep(0.1)
     assert reading.activity_queue is not None
     assert (reading.workflow_queue.backlog, reading.workflow_queue.pollers) == (6, 0)
     assert reading.activity_queue.backlog == 0
