@@ -6,7 +6,7 @@ import asyncio
 import os
 import shlex
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.workers import manifest
@@ -110,8 +110,8 @@ async def test_the_command_works_as_told(client: Client, connection: ConnectionS
     await _until_open(client, of, 0)
 
 
-async def test_without_a_server_it_says_so_and_ends(make_temporal_server: object, unique: str) -> None:
-    server: LocalServer = await make_temporal_server()  # type: ignore[operator]
+async def test_without_a_server_it_says_so_and_ends(make_temporal_server: Any, unique: str) -> None:
+    server: LocalServer = await make_temporal_server()
     connection = ConnectionSpec(address=server.address, namespace="benchmark")
     client = await connect(connection, retry=False)
     await server.kill()

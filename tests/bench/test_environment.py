@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -175,8 +176,8 @@ async def test_a_real_cluster_tells_its_stores(temporal_server: LocalServer, tmp
 
 
 @pytest.mark.live
-async def test_a_dead_cluster_does_not_stop_it(make_temporal_server: object, tmp_path: Path) -> None:
-    server: LocalServer = await make_temporal_server()  # type: ignore[operator]
+async def test_a_dead_cluster_does_not_stop_it(make_temporal_server: Any, tmp_path: Path) -> None:
+    server: LocalServer = await make_temporal_server()
     spec = ConnectionSpec(address=server.address, namespace="benchmark")
     client = await connect(spec)
     await server.kill()

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import msgspec
@@ -200,8 +200,8 @@ async def test_not_usable_is_told_with_the_last_reason() -> None:
 
 
 @pytest.mark.live
-async def test_a_paused_server_fails_its_health_check_in_time(make_temporal_server: object) -> None:
-    server: LocalServer = await make_temporal_server()  # type: ignore[operator]
+async def test_a_paused_server_fails_its_health_check_in_time(make_temporal_server: Any) -> None:
+    server: LocalServer = await make_temporal_server()
     client = await connect(ConnectionSpec(address=server.address, namespace="benchmark"))
     await prepare.check_health(client, server.address, timeout_s=5)
     server.pause()

@@ -208,7 +208,7 @@ def _summarize_go(lines: Sequence[str]) -> str:
     # Go prints a package when it begins to compile it; there are about 1,500.
     if packages:
         return f"{modules} modules downloaded, {packages} packages compiled"
-    return f"{modules} modules downloaded" if modules else "resolving modules"
+    return f"{modules} modules downloaded" if modules else ""
 
 
 async def _run(
