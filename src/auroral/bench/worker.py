@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from temporalio.runtime import Runtime
     from temporalio.worker import Worker
 
-_GRACE_S = 1.0
+_GRACE_S = 0.5
 """What activities that wait get to end by themselves; the server gives them to nobody else, the run is over."""
-_SHUTDOWN_S = 4.0
+_SHUTDOWN_S = 3.0
 """After this long the process ends whatever the SDK still waits for."""
 _NAMESPACE_WAIT_S = 0.5
 _REPEAT_S = 10.0
