@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from tests.support.workloads import workloads
 
 from auroral.bench.durations import Exponential, LogNormal, Normal, Uniform
 from auroral.bench.steps import (
@@ -26,6 +25,7 @@ from auroral.bench.steps import (
     validate,
 )
 from auroral.errors import ConfigurationError
+from tests.support.workloads import workloads
 
 
 @given(workloads())

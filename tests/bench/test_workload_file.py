@@ -8,7 +8,6 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.workloads import workloads
 
 from auroral.bench.durations import Duration, Exponential, LogNormal, Normal, Uniform
 from auroral.bench.steps import (
@@ -27,6 +26,7 @@ from auroral.bench.steps import (
 from auroral.bench.workload import builtin
 from auroral.bench.workload_file import load, parse
 from auroral.errors import ConfigurationError
+from tests.support.workloads import workloads
 
 DOCS = Path(__file__).parents[2] / "docs/workloads.md"
 
