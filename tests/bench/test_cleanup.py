@@ -9,7 +9,6 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.workers import manifest
 
 from auroral.bench.cleanup import manual_commands, terminate_directly, terminate_rest
 from auroral.bench.executions import count_by_status
@@ -18,6 +17,7 @@ from auroral.temporal.build import obtain_cli
 from auroral.temporal.connect import connect
 from auroral.temporal.local import LocalServer
 from auroral.temporal.spec import ConnectionSpec
+from tests.support.workers import manifest
 
 if TYPE_CHECKING:
     from temporalio.client import Client

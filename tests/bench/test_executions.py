@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from tests.support.workers import manifest
 
 from auroral.bench.executions import Execution, _parse_id, _rfc3339, count_by_status, list_executions, run_query
 from auroral.bench.manifest import CHILD_WORKFLOW_TYPE, ROOT_WORKFLOW_TYPE, Manifest
@@ -17,6 +16,7 @@ from auroral.errors import TargetError
 from auroral.temporal.connect import connect
 from auroral.temporal.local import LocalServer
 from auroral.temporal.spec import ConnectionSpec
+from tests.support.workers import manifest
 
 if TYPE_CHECKING:
     from temporalio.client import Client

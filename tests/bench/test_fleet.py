@@ -15,11 +15,11 @@ from auroral.errors import AuroralError, ExitCode, LostProcessError
 
 BODIES = {
     "obedient": "sum(range(3_000_000))\n"
-    "print('{\"type\":\"Hello\",\"pid\":1,\"metrics_port\":4242}', flush=True)\n"
-    "print('{\"type\":\"Ready\"}', flush=True)\nsys.stdin.read()\n",
+    'print(\'{"type":"Hello","pid":1,"metrics_port":4242}\', flush=True)\n'
+    'print(\'{"type":"Ready"}\', flush=True)\nsys.stdin.read()\n',
     "stubborn": "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "print('{\"type\":\"Ready\"}', flush=True)\ntime.sleep(600)\n",
-    "unhappy": "print('{\"type\":\"ChildFailed\",\"error\":\"no such place\",\"hint\":\"look\",\"exit_code\":3}', flush=True)\n"
+    'print(\'{"type":"Ready"}\', flush=True)\ntime.sleep(600)\n',
+    "unhappy": 'print(\'{"type":"ChildFailed","error":"no such place","hint":"look","exit_code":3}\', flush=True)\n'
     "sys.exit(3)\n",
     "crashing": "sys.stderr.write('Traceback: boom\\n'); sys.exit(1)\n",
     "babbling": "print('hello, world', flush=True)\nsys.stdin.read()\n",

@@ -86,7 +86,12 @@ class Run:
 
 
 def order(
-    *, rate_per_s: float = 100.0, duration_s: float = 2.0, max_in_flight: int = 1_000, drain_s: float = 10.0, parts: int = 1
+    *,
+    rate_per_s: float = 100.0,
+    duration_s: float = 2.0,
+    max_in_flight: int = 1_000,
+    drain_s: float = 10.0,
+    parts: int = 1,
 ) -> GeneratorOrder:
     return GeneratorOrder(
         connection=ConnectionSpec(address="nowhere", namespace="benchmark"),
@@ -181,9 +186,7 @@ async def test_our_own_stall_drops_what_is_past_the_lag_limit_and_delays_the_res
 
 
 async def test_what_is_open_when_the_drain_ends_is_unfinished() -> None:
-    run = await drive(
-        order(drain_s=3.0), lambda clock: Server(clock, run_s=lambda index: 60.0 if index % 2 else 0.01)
-    )
+    run = await drive(order(drain_s=3.0), lambda clock: Server(clock, run_s=lambda index: 60.0 if index % 2 else 0.01))
     assert run.outcomes == {Outcome.COMPLETED: 100, Outcome.UNFINISHED: 100}
     assert run.drained.held == 100
     assert 4.9 < run.drained.t_s < 5.5

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.support.http_texts import HttpTexts
 
 from auroral.bench.metrics import DEFAULT_PORT, BenchSnapshot, MetricsEndpoint
 from auroral.bench.samples import Outcome
 from auroral.errors import UsageError
+from tests.support.http_texts import HttpTexts
 
 # As the SDK writes them: counters without `_total` unless told otherwise.
 SDK = b"""# HELP temporal_request Count of client request successes by rpc name

@@ -14,7 +14,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.workers import manifest, worker
 
 from auroral.bench import prepare
 from auroral.bench.manifest import LANGUAGE_VERSION, WorkerIdentity
@@ -22,6 +21,7 @@ from auroral.errors import TargetError, UsageError
 from auroral.temporal.connect import connect
 from auroral.temporal.local import LocalServer
 from auroral.temporal.spec import ConnectionSpec
+from tests.support.workers import manifest, worker
 
 if TYPE_CHECKING:
     from temporalio.client import Client

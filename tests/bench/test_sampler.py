@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.http_texts import HttpTexts
 
 from auroral.bench.limits import SlotsReading
 from auroral.bench.manifest import Manifest, ManifestArrival
 from auroral.bench.protocol import Tick
 from auroral.bench.sampler import ANSWER_S, Sampler
+from tests.support.http_texts import HttpTexts
 
 if TYPE_CHECKING:
     from temporalio.client import Client

@@ -7,9 +7,9 @@ import threading
 import time
 
 import pytest
-from tests.support.http_texts import HttpTexts
 
 from auroral.bench.scrape import fetch
+from tests.support.http_texts import HttpTexts
 
 
 def test_fetches_the_whole_text() -> None:

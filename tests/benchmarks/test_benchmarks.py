@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from benchmarks.__main__ import NAMES, main
 from benchmarks.lag import MAX_RATIO, Comparison, Lags, compare, quantile_ms
 from benchmarks.memory import growth_bytes

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from benchmarks.frontend_process import FrontendProcess, matching_identity
 from temporalio.api.batch.v1 import BatchOperationTermination
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import BatchOperationState, EventType, HistoryEventFilterType, TaskQueueType
@@ -24,6 +23,7 @@ from temporalio.service import RPCStatusCode
 
 from auroral.bench.manifest import ROOT_WORKFLOW_TYPE, WorkerIdentity
 from auroral.temporal.rpc import may_have_arrived, refusal_cause
+from benchmarks.frontend_process import FrontendProcess, matching_identity
 
 
 @asynccontextmanager

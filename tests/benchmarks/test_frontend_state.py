@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.frontend_state import COMPLETED, RUNNING, TERMINATED, Execution, Executions, Query
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.frontend_state import COMPLETED, RUNNING, TERMINATED, Execution, Executions, Query
 
 
 def execution(number: int, started_s: float, run: str = "run") -> Execution:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.report.conftest import MAKERS
 
 from auroral.bench.result import Result, encode
 from auroral.cli.main import run
 from auroral.cli.process import Process
+from tests.report.conftest import MAKERS
 
 
 class Terminal(io.StringIO):

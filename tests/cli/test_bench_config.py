@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Cli, Ended
 
 from auroral.bench.options import SETTINGS
+from tests.cli.conftest import Cli, Ended
 
 
 def rows(ended: Ended) -> dict[str, tuple[str, str]]:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Cli
 
 from auroral.bench.result import Result, decode
+from tests.cli.conftest import Cli
 
 Stored = Callable[[str, Path], Result]
 

@@ -12,7 +12,6 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Cli
 
 from auroral.bench.progress import Observer
 from auroral.bench.result import ConfigValue, Result, decode
@@ -20,6 +19,7 @@ from auroral.bench.settings import BenchSettings
 from auroral.bench.stopping import StopSignal
 from auroral.cli.bench_run import SEVERITY
 from auroral.errors import TargetError
+from tests.cli.conftest import Cli
 
 
 class Runs:

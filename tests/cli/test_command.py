@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.cli.conftest import Cli
 
 from auroral.bench.options import GROUPS, SETTINGS, WORKER_SETTINGS
 from auroral.config import Setting
+from tests.cli.conftest import Cli
 
 
 @pytest.mark.parametrize(

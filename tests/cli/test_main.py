@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.cli.conftest import Cli
 
 from auroral import __version__
 from auroral.cli.main import root
 from auroral.errors import AuroralError, LostProcessError, OutputError, TargetError, UsageError
+from tests.cli.conftest import Cli
 
 
 @pytest.fixture

@@ -69,14 +69,11 @@ def test_the_samples_hold_every_intended_start(passed: Finished) -> None:
     table = pq.read_table(passed.directory / "samples.parquet").to_pydict()
     assert sorted(table["index"]) == list(range(50))
     assert set(table["outcome"]) == {"completed"}
-    rows = zip(
-        table["intended_us"], table["sent_us"], table["accepted_us"], table["closed_us"], strict=True
-    )
+    rows = zip(table["intended_us"], table["sent_us"], table["accepted_us"], table["closed_us"], strict=True)
     for intended, sent, accepted, closed in rows:
         assert intended <= sent <= accepted <= closed
     assert all(
-        started <= closed
-        for started, closed in zip(table["server_started_us"], table["server_closed_us"], strict=True)
+        started <= closed for started, closed in zip(table["server_started_us"], table["server_closed_us"], strict=True)
     )
 
 
@@ -219,9 +216,7 @@ def test_a_cluster_that_does_not_answer_fails_within_seconds(tmp_path) -> None:
 def test_results_that_cannot_be_written_are_refused_before_the_run(temporal_server, tmp_path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("not a directory")
-    ended = bench(
-        "--address", temporal_server.address, "--duration", "1s", directory=in_the_way / "run", timeout_s=30
-    )
+    ended = bench("--address", temporal_server.address, "--duration", "1s", directory=in_the_way / "run", timeout_s=30)
     assert ended.status == 2
     assert str(in_the_way) in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -107,7 +107,9 @@ class Benchmark:
         return Finished(status, self._stdout_path.read_text(), self.stderr, self.directory)
 
 
-def bench(*arguments: str, directory: Path, environ: dict[str, str] | None = None, timeout_s: float = 120.0) -> Finished:
+def bench(
+    *arguments: str, directory: Path, environ: dict[str, str] | None = None, timeout_s: float = 120.0
+) -> Finished:
     """Run `auroral bench run …` to its end."""
     with Benchmark(
         "run", *arguments, "--output", str(directory), "--metrics-port", "0", directory=directory, environ=environ

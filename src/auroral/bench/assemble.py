@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from auroral.bench.detect import find_limits
+from auroral.bench.detect import find_limits, wait_notes
 from auroral.bench.histogram import Histogram
-from auroral.bench.limits import LimitReport, Reading
+from auroral.bench.limits import Reading
 from auroral.bench.manifest import Manifest
 from auroral.bench.result import (
     Cleanup,
@@ -73,9 +73,10 @@ def assemble(measured: Measured) -> Result:
             lost=[process for process in measured.processes if process.lost],
             interrupted=measured.interrupted,
             times=times,
+            steady_s=_driven_steady_s(measured),
         )
     )
-    report = find_limits(measured.readings)
+    report = find_limits(measured.readings, unread=measured.unread, local_server=measured.environment.local_server)
     return Result(
         manifest=measured.manifest,
         started_at=measured.started_at,
@@ -102,14 +103,21 @@ def assemble(measured: Measured) -> Result:
             for kind, (sent, causes, spent) in sorted(measured.interactions.items())
         ],
         readings=measured.readings,
-        limits=LimitReport(findings=report.findings, unread=sorted({*report.unread, *measured.unread})),
+        limits=report,
         workers=measured.workers,
         processes=measured.processes,
         reconciliation=measured.reconciliation,
         cleanup=measured.cleanup,
         thresholds=thresholds,
         verdict=verdict,
-        notes=measured.notes,
+        notes=[*measured.notes, *wait_notes(measured.readings)],
+    )
+
+
+def _driven_steady_s(measured: Measured) -> float:
+    """How much of the schedule after its ramp was driven."""
+    return sum(
+        window.end_s - window.start_s for window in measured.schedule.windows(measured.end_s) if window.kind != "ramp"
     )
 
 

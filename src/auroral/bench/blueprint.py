@@ -61,9 +61,7 @@ def make_blueprint(
         namespace=namespace,
         task_queues=task_queues(settings, run_id),
         workloads=[
-            ManifestWorkload(
-                name=workload.name, weight=choice.weight, definition=definition, digest=digest(definition)
-            )
+            ManifestWorkload(name=workload.name, weight=choice.weight, definition=definition, digest=digest(definition))
             for workload, choice, definition in zip(workloads, settings.workloads, definitions, strict=True)
         ],
         arrival=arrival,

@@ -219,11 +219,10 @@ class Drive:
         certain = []
         for sample in samples:
             self._mark(sample.index)
-            if sample.sends > 1:
-                self.resolved_starts += 1
             if sample.cause.endswith(UNRESOLVED):
                 self.unresolved.append(sample)
             else:
+                self.resolved_starts += sample.sends > 1
                 certain.append(sample)
                 self._tally.add(sample)
         self._append(certain)

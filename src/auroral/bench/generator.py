@@ -103,7 +103,7 @@ def build(
             on_swept=generator.swept,
             on_refused=generator.refused_wait,
         )
-    interactor = Interactor(service, manifest.namespace, workloads, on_done=generator.interaction)
+    interactor = Interactor(service, manifest.namespace, workloads, clock, on_done=generator.interaction)
     if interactor.needed:
         generator.on_accepted = interactor.begin
 

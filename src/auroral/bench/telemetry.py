@@ -37,7 +37,16 @@ def runtime_with_metrics(*, enabled: bool) -> tuple[Runtime, int | None]:
     failure = ""
     for _ in range(_ATTEMPTS):
         port = _free_port()
-        telemetry = TelemetryConfig(logging=_LOGGING, metrics=PrometheusConfig(bind_address=f"127.0.0.1:{port}"))
+        telemetry = TelemetryConfig(
+            logging=_LOGGING,
+            metrics=PrometheusConfig(
+                bind_address=f"127.0.0.1:{port}",
+                # The names that Prometheus' conventions and the Go SDK give these metrics.
+                counters_total_suffix=True,
+                unit_suffix=True,
+                durations_as_seconds=True,
+            ),
+        )
         try:
             return Runtime(telemetry=telemetry), port
         except (RuntimeError, ValueError) as error:

@@ -21,7 +21,11 @@ from auroral.temporal.build import obtain_cli
 from auroral.temporal.spec import ConnectionSpec
 
 START_TIMEOUT_S = 30.0
-_DYNAMIC_CONFIG: Mapping[str, Any] = {"system.enableActivityEagerExecution": True}
+_DYNAMIC_CONFIG: Mapping[str, Any] = {
+    "system.enableActivityEagerExecution": True,
+    # How long DescribeTaskQueue repeats its numbers, 5 s by default: a benchmark reads them each second.
+    "matching.TaskQueueInfoByBuildIdTTL": "1s",
+}
 _STOP_TIMEOUT_S = 15.0  # the guard kills the server after 10
 _POLL_S = 0.02
 

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auroral.bench.blueprint import SEPARATE_TASK_QUEUE, Blueprint, make_blueprint
+from auroral.bench.manifest import digest
+from auroral.bench.settings import BenchSettings, WorkerSettings, WorkloadChoice
+from auroral.errors import ConfigurationError
+
+
+def blueprint(settings: BenchSettings, cores: int = 4, files: dict[str, str] | None = None) -> Blueprint:
+    def read_text(path: Path) -> str:
+        try:
+            return (files or {})[str(path)]
+        except KeyError:
+            raise FileNotFoundError(2, "No such file or directory") from None
+
+    return make_blueprint(
+        settings,
+        run_id="r1",
+        namespace="benchmark",
+        cores=cores,
+        created_at="2026-01-01T00:00:00+00:00",
+        version="0",
+        read_text=read_text,
+    )
+
+
+def test_workers_take_half_of_the_cores_and_at_least_one() -> None:
+    assert blueprint(BenchSettings(), cores=8).worker_processes == 4
+    assert blueprint(BenchSettings(), cores=1).worker_processes == 1
+    assert blueprint(BenchSettings(worker_count=3), cores=1).manifest.expected_workers == 3
+
+
+def test_a_generator_alone_starts_no_workers_but_expects_some() -> None:
+    made = blueprint(BenchSettings(generator_only=True))
+    assert made.worker_processes == 0
+    assert made.manifest.expected_workers == 1
+    assert made.manifest.task_queues == [SEPARATE_TASK_QUEUE]
+    assert blueprint(BenchSettings(generator_only=True, worker_count=6)).manifest.expected_workers == 6
+
+
+def test_a_run_has_task_queues_of_its_own_unless_it_names_them() -> None:
+    assert blueprint(BenchSettings()).manifest.task_queues == ["r1"]
+    assert blueprint(BenchSettings(task_queues=3)).manifest.task_queues == ["r1-0", "r1-1", "r1-2"]
+    assert blueprint(BenchSettings(task_queue="load", task_queues=2)).manifest.task_queues == ["load-0", "load-1"]
+
+
+def test_no_workflow_outlives_the_run_for_long() -> None:
+    made = blueprint(BenchSettings(duration_s=120.0, completion_timeout_s=30.0))
+    assert made.manifest.execution_timeout_s == 120 + 30 + 60
+
+
+def test_waiting_activities_raise_the_slots_and_a_note_says_so() -> None:
+    settings = BenchSettings(workloads=(WorkloadChoice(source="state-transitions"),), target_rate_per_s=400.0)
+    made = blueprint(settings, cores=2)
+    assert made.activity_slots > 200
+    assert any("activity slots raised" in note for note in made.notes)
+    fixed = BenchSettings(
+        workloads=settings.workloads,
+        target_rate_per_s=400.0,
+        worker=WorkerSettings(max_concurrent_activities=50),
+    )
+    assert blueprint(fixed).activity_slots == 50
+    assert blueprint(BenchSettings()).activity_slots == 200
+
+
+def test_a_mix_keeps_weights_and_digests() -> None:
+    settings = BenchSettings(
+        workloads=(WorkloadChoice(source="simple", weight=3.0), WorkloadChoice(source="mine.toml", weight=1.0))
+    )
+    made = blueprint(settings, files={"mine.toml": 'name = "mine"\n[[steps]]\ntimer = { duration = "1s" }\n'})
+    assert [(workload.name, workload.weight) for workload in made.manifest.workloads] == [
+        ("simple", 3.0),
+        ("mine", 1.0),
+    ]
+    for workload in made.manifest.workloads:
+        assert workload.digest == digest(workload.definition)
+    assert made.manifest.workloads[0].digest != made.manifest.workloads[1].digest
+
+
+def test_a_file_that_is_not_there_is_a_problem_of_the_configuration() -> None:
+    with pytest.raises(ConfigurationError, match=r"mine\.toml"):
+        blueprint(BenchSettings(workloads=(WorkloadChoice(source="mine.toml"),)))

@@ -1,0 +1,263 @@
+"""The coordinator's view of a run in virtual time; the children are made up at our own seam."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from auroral.bench.drive import Drive
+from auroral.bench.limits import Reading
+from auroral.bench.manifest import ManifestArrival
+from auroral.bench.progress import Progress
+from auroral.bench.protocol import CleanedUp, CleanUp, Drained, FromChild, Samples, ScheduleEnded, StopSchedule, Tick
+from auroral.bench.samples import Outcome, Sample
+from auroral.bench.schedule import Schedule
+from auroral.bench.tally import Tally
+from auroral.errors import LostProcessError
+from tests.support.virtual_clock import VirtualClock
+
+
+class FakeChild:
+    """Says what the test has it say."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ended = asyncio.Event()
+        self.lost = False
+        self.heard: list[msgspec.Struct] = []
+        self.on_frame: Callable[[FakeChild, FromChild], None] | None = None
+
+    def send(self, frame: msgspec.Struct) -> None:
+        self.heard.append(frame)
+
+    def say(self, frame: FromChild) -> None:
+        assert self.on_frame is not None
+        self.on_frame(self, frame)
+
+    def die(self) -> None:
+        self.lost = True
+        self.ended.set()
+
+    def error(self) -> LostProcessError:
+        return LostProcessError(f"{self.name} ended with status -9")
+
+    def measure(self) -> None:
+        pass
+
+
+class Reader:
+    """Takes readings of nothing but the ticks."""
+
+    async def read(self, t_s: float, ticks: Sequence[Tick]) -> Reading:
+        return Reading(t_s=t_s, in_flight=sum(tick.in_flight for tick in ticks))
+
+
+class Watching:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.phases: list[str] = []
+        self.seen: list[Progress] = []
+        self.warnings: list[str] = []
+
+    def phase(self, name: str, detail: str = "") -> None:
+        self.phases.append(name)
+
+    def detail(self, text: str) -> None:
+        pass
+
+    def progress(self, progress: Progress) -> None:
+        self.seen.append(progress)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def sample(index: int, outcome: Outcome = Outcome.COMPLETED, cause: str = "", sends: int = 1) -> Sample:
+    closed_us = index * 100_000 + 50_000 if outcome is Outcome.COMPLETED else None
+    return Sample(
+        index=index,
+        workload=0,
+        outcome=outcome,
+        intended_us=index * 100_000,
+        sent_us=index * 100_000,
+        accepted_us=index * 100_000 + 1_000,
+        closed_us=closed_us,
+        cause=cause,
+        sends=sends,
+    )
+
+
+def tick(t_s: float, in_flight: int = 0) -> Tick:
+    return Tick(
+        t_s=t_s,
+        sent=10,
+        accepted=10,
+        in_flight=in_flight,
+        watchers=0,
+        unresolved=0,
+        refusals={},
+        refused_waits=1,
+        back_pressured=0,
+        generator_limited=0,
+        lag_p99_us=100,
+        interactions=[("signal", 2_000, ""), ("signal", 3_000, "NOT_FOUND")],
+    )
+
+
+class Scene:
+    """A drive of 10/s for three seconds over some generators."""
+
+    def __init__(self, clock: VirtualClock, generators: int = 1, workers: int = 0) -> None:
+        self.clock = clock
+        schedule = Schedule(
+            ManifestArrival(
+                process="constant", segments=[(3.0, 10.0, 10.0)], ramp_s=0.0, count=None, seed=1, staged=False
+            )
+        )
+        self.tally = Tally(schedule.windows())
+        self.appended: list[Sample] = []
+        self.generators = [FakeChild(f"generator-{number}") for number in range(generators)]
+        self.workers = [FakeChild(f"worker-{number}") for number in range(workers)]
+        self.watching = Watching()
+        self.drive = Drive(
+            schedule=schedule,
+            clock=clock,
+            tally=self.tally,
+            append=self.appended.extend,
+            generators=self.generators,  # type: ignore[arg-type]
+            workers=self.workers,  # type: ignore[arg-type]
+            reader=Reader(),
+            observer=self.watching,
+            drain_timeout_s=10.0,
+        )
+
+
+async def play(story: Callable[[Scene], Awaitable[None]], *, generators: int = 1, workers: int = 0) -> Scene:
+    async with VirtualClock() as clock:
+        scene = Scene(clock, generators, workers)
+        telling = asyncio.ensure_future(story(scene))
+        await scene.drive.run()
+        await telling
+    return scene
+
+
+async def ordinary(scene: Scene) -> None:
+    (child,) = scene.generators
+    for second in range(3):
+        await scene.clock.sleep(1)
+        child.say(tick(second + 1.0, in_flight=2))
+        child.say(Samples(samples=[sample(index) for index in range(second * 10, second * 10 + 10)]))
+    child.say(ScheduleEnded(t_s=3.0, scheduled=30, interrupted=False))
+    await scene.clock.sleep(1)
+    child.say(Drained(t_s=4.0, held=0))
+
+
+async def test_an_ordinary_run_is_tallied_read_and_shown_each_second() -> None:
+    scene = await play(ordinary)
+    assert scene.tally.outcomes[Outcome.COMPLETED] == 30
+    assert len(scene.appended) == 30
+    assert scene.watching.phases == ["drive", "drain"]
+    assert [progress.t_s for progress in scene.watching.seen][:3] == [1.0, 2.0, 3.0]
+    assert scene.watching.seen[-1].scheduled == 30
+    assert scene.drive.in_flight[:3] == [2, 2, 2]
+    assert scene.drive.refused_waits == 3
+    assert scene.drive.lost_generators == []
+    assert scene.drive.end_s == 3.0
+    assert not scene.drive.interrupted
+    signals = scene.drive.interactions["signal"]
+    assert (signals.sent, signals.causes) == (6, {"NOT_FOUND": 3})
+
+
+async def test_unresolved_starts_are_kept_back_until_the_server_is_asked() -> None:
+    async def story(scene: Scene) -> None:
+        (child,) = scene.generators
+        child.say(Samples(samples=[sample(0, Outcome.REJECTED, "UNAVAILABLE/unresolved", sends=4), sample(1, sends=2)]))
+        child.say(ScheduleEnded(t_s=3.0, scheduled=2, interrupted=False))
+        child.say(Drained(t_s=4.0, held=0))
+
+    scene = await play(story)
+    assert [sample.index for sample in scene.drive.unresolved] == [0]
+    assert scene.tally.scheduled == 1
+    assert scene.drive.resolved_starts == 1
+    assert scene.drive.received(0)
+    assert scene.drive.received(1)
+    assert not scene.drive.received(2)
+
+
+async def test_a_lost_generator_does_not_hold_up_the_others() -> None:
+    async def story(scene: Scene) -> None:
+        first, second = scene.generators
+        await scene.clock.sleep(1)
+        first.die()
+        await scene.clock.sleep(3)
+        second.say(ScheduleEnded(t_s=3.0, scheduled=15, interrupted=False))
+        second.say(Drained(t_s=4.0, held=0))
+
+    scene = await play(story, generators=2)
+    assert scene.drive.lost_generators == [0]
+    assert len(scene.watching.warnings) == 1
+    assert "generator-0" in scene.watching.warnings[0]
+
+
+async def test_a_lost_worker_is_told_once() -> None:
+    async def story(scene: Scene) -> None:
+        scene.workers[0].die()
+        await ordinary(scene)
+
+    scene = await play(story, workers=1)
+    assert len(scene.watching.warnings) == 1
+    assert "worker-0" in scene.watching.warnings[0]
+
+
+async def test_a_generator_that_never_ends_is_left_behind() -> None:
+    async def story(scene: Scene) -> None:
+        pass
+
+    scene = await play(story)
+    assert scene.drive.lost_generators == [0]
+    assert 3 + 10 + 60 <= (scene.drive.drained_s or 0) < 3 + 10 + 60 + 3
+
+
+async def test_a_stop_is_passed_on_and_ends_the_schedule_where_it_came() -> None:
+    async def story(scene: Scene) -> None:
+        await scene.clock.sleep(1.5)
+        scene.drive.stop_schedule(5.0)
+        assert scene.generators[0].heard == [StopSchedule(drain_timeout_s=5.0)]
+        scene.generators[0].say(ScheduleEnded(t_s=1.5, scheduled=15, interrupted=True))
+        scene.generators[0].say(Drained(t_s=1.6, held=0))
+
+    scene = await play(story)
+    assert scene.drive.interrupted
+    assert scene.drive.end_s == 1.5
+
+
+async def test_clean_up_is_asked_of_those_that_hold_something() -> None:
+    async with VirtualClock() as clock:
+        scene = Scene(clock, generators=2)
+        for number, child in enumerate(scene.generators):
+            child.say(ScheduleEnded(t_s=3.0, scheduled=0, interrupted=False))
+            child.say(Drained(t_s=3.0, held=number * 7))
+        await scene.drive.run()
+
+        async def answer() -> None:
+            await clock.sleep(0.5)
+            scene.generators[1].say(CleanedUp(terminated=6, failed=1))
+
+        answering = asyncio.ensure_future(answer())
+        assert await scene.drive.clean_up(10.0) == (6, 1)
+        await answering
+    assert scene.generators[0].heard == []
+    assert scene.generators[1].heard == [CleanUp(deadline_s=10.0)]
+
+
+async def test_clean_up_does_not_wait_for_ever() -> None:
+    async with VirtualClock() as clock:
+        scene = Scene(clock)
+        scene.generators[0].say(ScheduleEnded(t_s=3.0, scheduled=0, interrupted=False))
+        scene.generators[0].say(Drained(t_s=3.0, held=5))
+        await scene.drive.run()
+        assert await scene.drive.clean_up(10.0) == (0, 0)
+        assert clock.now_us() < 20_000_000
