@@ -351,7 +351,7 @@ async def is_running(handle: WorkflowHandle[Any, Any]) -> bool:
 
 async def until(holds: Any, timeout_s: float = 20.0) -> None:
     async with asyncio.timeout(timeout_s):
-        while not await holds():  # noqa: ASYNC110
+        while not await holds():
             await asyncio.sleep(0.05)
 
 
