@@ -10,7 +10,7 @@ import msgspec
 from auroral.bench.manifest import Manifest, ManifestWorkload, digest
 from auroral.bench.schedule import Schedule, plan
 from auroral.bench.settings import BenchSettings
-from auroral.bench.workload import Workload, activity_slots, to_plain
+from auroral.bench.workload import Workload, activity_slots, cautions, to_plain
 from auroral.bench.workload_file import load
 
 SEPARATE_TASK_QUEUE = "auroral-benchmark"
@@ -78,7 +78,7 @@ def make_blueprint(
         workloads=workloads,
         worker_processes=0 if settings.generator_only else ours,
         activity_slots=slots,
-        notes=[note] if note else [],
+        notes=[*([note] if note else []), *(caution for workload in workloads for caution in cautions(workload))],
     )
 
 
@@ -86,7 +86,8 @@ def slots_for(settings: BenchSettings, workloads: Sequence[Workload], processes:
     """Activity slots of each worker process: as given, else the default or what waiting activities need."""
     if settings.worker.max_concurrent_activities is not None:
         return settings.worker.max_concurrent_activities, ""
-    return activity_slots(list(workloads), settings.peak_rate_per_s / max(1, processes))
+    weights = [choice.weight for choice in settings.workloads]
+    return activity_slots(workloads, settings.peak_rate_per_s / max(1, processes), weights=weights)
 
 
 def task_queues(settings: BenchSettings, run_id: str) -> list[str]:
