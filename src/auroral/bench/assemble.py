@@ -10,6 +10,7 @@ from auroral.bench.detect import find_limits, wait_notes
 from auroral.bench.histogram import Histogram
 from auroral.bench.limits import Reading
 from auroral.bench.manifest import Manifest
+from auroral.bench.progress import BenchSnapshot
 from auroral.bench.result import (
     Cleanup,
     ConfigValue,
@@ -133,3 +134,28 @@ def worker_options(settings: BenchSettings, activity_slots: int) -> dict[str, in
     options: dict[str, int | float | bool | str] = msgspec.structs.asdict(settings.worker)
     options["max_concurrent_activities"] = activity_slots
     return options
+
+
+_LATENCY_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_LAG_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+def snapshot(tally: Tally, *, in_flight: int, target_per_s: float) -> BenchSnapshot:
+    """The state of a run under way, for its Prometheus endpoint."""
+    return BenchSnapshot(
+        outcomes={outcome.value: count for outcome, count in tally.outcomes.items()},
+        scheduled=tally.scheduled + in_flight,
+        latency_buckets=_buckets(tally.latency, _LATENCY_BOUNDS_S),
+        latency_sum_s=tally.latency.sum_us / 1e6,
+        latency_count=tally.latency.count,
+        lag_buckets=_buckets(tally.lag, _LAG_BOUNDS_S),
+        lag_sum_s=tally.lag.sum_us / 1e6,
+        lag_count=tally.lag.count,
+        in_flight=in_flight,
+        target_per_s=target_per_s,
+    )
+
+
+def _buckets(histogram: Histogram, bounds_s: Sequence[float]) -> list[tuple[float, int]]:
+    cumulative = histogram.cumulative([round(bound_s * 1e6) for bound_s in bounds_s])
+    return list(zip(bounds_s, cumulative, strict=True))

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import msgspec
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -25,6 +24,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from auroral.bench.progress import BenchSnapshot, Buckets
 from auroral.bench.scrape import fetch
 from auroral.errors import UsageError
 
@@ -33,25 +33,6 @@ _PREFIX = "auroral_benchmark"
 _CHILD_ANSWER_S = 2.0
 _REQUEST_S = 5.0
 _SNAPSHOT_ATTEMPTS = 5
-
-Buckets = Sequence[tuple[float, int]]
-"""(upper bound in s, how many are at most that), bounds ascending; without the last one, +Inf."""
-
-
-class BenchSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a run, as the endpoint shows it."""
-
-    outcomes: Mapping[str, int]
-    scheduled: int
-    latency_buckets: Buckets
-    """Of what completed: what did not has no latency."""
-    latency_sum_s: float
-    latency_count: int
-    lag_buckets: Buckets
-    lag_sum_s: float
-    lag_count: int
-    in_flight: int
-    target_per_s: float
 
 
 class MetricsEndpoint:

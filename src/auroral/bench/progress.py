@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -32,6 +33,26 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Completed per second, for a sparkline: the last 60 seconds."""
     limit: str = ""
     """The first limit reached so far, or empty."""
+
+
+Buckets = Sequence[tuple[float, int]]
+"""(upper bound in s, how many are at most that), bounds ascending; without the last one, +Inf."""
+
+
+class BenchSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a run, as its Prometheus endpoint shows it."""
+
+    outcomes: Mapping[str, int]
+    scheduled: int
+    latency_buckets: Buckets
+    """Of what completed: what did not has no latency."""
+    latency_sum_s: float
+    latency_count: int
+    lag_buckets: Buckets
+    lag_sum_s: float
+    lag_count: int
+    in_flight: int
+    target_per_s: float
 
 
 class Observer(Protocol):

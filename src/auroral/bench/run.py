@@ -7,49 +7,42 @@ import contextlib
 import os
 import resource
 import secrets
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from temporalio.client import Client
 
 from auroral import __version__
-from auroral.bench import cleanup, executions, prepare
-from auroral.bench.assemble import Measured, assemble, worker_options
+from auroral.bench import cleanup, executions
+from auroral.bench.assemble import Measured, assemble, snapshot, worker_options
 from auroral.bench.blueprint import make_blueprint
 from auroral.bench.clock import MonotonicClock
 from auroral.bench.drive import Drive
-from auroral.bench.environment import describe
 from auroral.bench.fleet import Fleet
-from auroral.bench.histogram import Histogram
-from auroral.bench.metrics import BenchSnapshot, MetricsEndpoint
-from auroral.bench.progress import Observer
-from auroral.bench.protocol import GeneratorOrder, Go, WorkerOrder
+from auroral.bench.opening import Opened, Opening
+from auroral.bench.prepare import require_benchmark_namespace
+from auroral.bench.progress import BenchSnapshot, Observer
+from auroral.bench.protocol import Go
 from auroral.bench.result import Cleanup, ConfigValue, Environment, ProcessUsage, Reconciliation, Result, Workers
 from auroral.bench.sampler import Sampler
 from auroral.bench.samples import Outcome
 from auroral.bench.schedule import Schedule
 from auroral.bench.settings import BenchSettings
-from auroral.bench.settle import Settlement, settle
+from auroral.bench.settle import Settlement, settle, unreported
 from auroral.bench.stopping import Stopped, StopSignal
 from auroral.bench.store import RunDirectory, ServerTimes
 from auroral.bench.tally import Tally
 from auroral.bench.thresholds import Threshold, from_named, parse, with_defaults
 from auroral.bench.workload import Mix
-from auroral.temporal.connect import connect, resolve
-from auroral.temporal.local import LocalServer, start_local
-from auroral.temporal.spec import ConnectionSpec
+from auroral.temporal.connect import resolve
 
 _LEAD_S = 0.5
 """Between `Go` and the first start: every generator is waiting by then."""
 _BRIEF_DRAIN_S = 5.0
 """Drain of an interrupted run."""
-_PATIENCE_APART_S = 120.0
-"""How long separate generators and workers try to connect: in ECS the mesh's proxy comes up after the process."""
-_LATENCY_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-_LAG_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,14 +89,13 @@ class _Run:
         self._stop = stop
         self._stack = stack
         self._notes: list[str] = []
-        self._local: LocalServer | None = None
         self._thresholds = _thresholds(settings)
 
     async def execute(self) -> RunOutcome:
         settings = self._settings
         resolved = resolve(settings.target, self._environ, namespace_given=settings.target.namespace_given)
         namespace = resolved.connection.namespace if resolved is not None else settings.target.namespace
-        prepare.require_benchmark_namespace(namespace, allow=settings.target.allow_namespace)
+        require_benchmark_namespace(namespace, allow=settings.target.allow_namespace)
         now = datetime.now(UTC)
         run_id = settings.run_id or f"r{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         self._blueprint = make_blueprint(
@@ -117,6 +109,7 @@ class _Run:
         )
         self._manifest = self._blueprint.manifest
         self._schedule = Schedule(self._manifest.arrival)
+        self._mix = Mix([workload.weight for workload in self._manifest.workloads], self._manifest.arrival.seed)
         self._tally = Tally(self._schedule.windows())
         self._directory = RunDirectory.create(Path(settings.output or Path("results") / run_id), self._manifest)
         self._writer = self._directory.sample_writer()
@@ -124,111 +117,41 @@ class _Run:
         self._drive: Drive | None = None
         self._epoch_unix_us = round(now.timestamp() * 1e6)
         self._notes.extend(self._blueprint.notes)
-        spec = resolved.connection if resolved is not None else None
-        environment = Environment(address=spec.address if spec else "local")
+        opening = Opening(
+            settings,
+            self._blueprint,
+            self._environ,
+            fleet=self._fleet,
+            log_path=self._directory.log_path,
+            observer=self._observer,
+            stack=self._stack,
+        )
+        connection = resolved.connection if resolved is not None else None
+        environment = Environment(address=connection.address if connection else "local")
         try:
-            spec = await self._stop.unless_softly(self._reach(spec))
-            environment = await self._stop.unless_softly(
-                describe(self._client, spec, local_server=self._local is not None, environ=self._environ)
-            )
-            offset = await self._stop.unless_softly(self._make_ready(spec))
+            opened = await self._stop.unless_softly(opening.reach(connection))
+            environment = opened.environment
+            offset = await self._stop.unless_softly(opening.make_ready(opened, self._snapshot))
         except Stopped:
-            return await self._write_unstarted(environment)
+            return self._write_unstarted(environment)
+        self._notes.extend(opening.notes)
         environment = msgspec.structs.replace(
             environment, clock_offset_ms=offset.offset_us / 1e3, clock_offset_error_ms=offset.error_us / 1e3
         )
-        return await self._measure(spec, environment, offset.offset_us)
-
-    # Phases before the schedule
-
-    async def _reach(self, spec: ConnectionSpec | None) -> ConnectionSpec:
-        if spec is None:
-            spec = await self._start_local()
-        self._observer.phase("connect", spec.address)
-        patience_s = _PATIENCE_APART_S if self._settings.generator_only else spec.connect_timeout_s
-        self._client = await connect(spec, retry=True, patience_s=patience_s)
-        await prepare.check_health(self._client, spec.address, timeout_s=spec.connect_timeout_s)
-        return spec
-
-    async def _start_local(self) -> ConnectionSpec:
-        self._observer.phase("server", "no address was given: starting a local Temporal server")
-        server = await start_local(
-            namespace=self._manifest.namespace,
-            directory=Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="auroral-"))),
-            log_path=self._directory.log_path("server"),
-            report=self._observer.detail,
-            executable=self._environ.get("AURORAL_TEMPORAL_CLI"),
-        )
-        self._stack.push_async_callback(server.stop)
-        self._local = server
-        self._notes.append("The server ran on the same machine as the load: its limit is not a cluster's.")
-        return ConnectionSpec(address=server.address, namespace=self._manifest.namespace)
-
-    async def _make_ready(self, spec: ConnectionSpec) -> prepare.ClockOffset:
-        settings, manifest, observer = self._settings, self._manifest, self._observer
-        observer.phase("prepare", f"namespace {manifest.namespace}")
-        state = await prepare.ensure_namespace(self._client, spec, allow_namespace=settings.target.allow_namespace)
-        if state.created:
-            observer.detail(f"namespace {manifest.namespace} created, retention one day")
-        await prepare.wait_usable(
-            self._client, manifest.namespace, f"{manifest.run_id}-usable", timeout_s=settings.worker_wait_s
-        )
-        self._endpoint = MetricsEndpoint(self._snapshot, self._fleet.metrics_urls, run_id=manifest.run_id)
-        port = self._endpoint.start(settings.metrics_port)
-        self._stack.callback(self._endpoint.stop)
-        if port:
-            observer.detail(f"metrics on port {port}, path /metrics")
-        self._stack.push_async_callback(self._fleet.stop)
-        observer.phase(
-            "workers",
-            f"{self._blueprint.worker_processes} × worker, {manifest.generator_processes} × generator",
-        )
-        for number in range(self._blueprint.worker_processes):
-            await self._fleet.add_worker(f"worker-{number}", self._worker_order(spec, number))
-        for number in range(manifest.generator_processes):
-            await self._fleet.add_generator(self._generator_order(spec, number))
-        await self._fleet.wait_ready()
-        await prepare.await_workers(self._client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail)
-        observer.phase("warm-up", "probe workflows")
-        return await prepare.warm_up(self._client, manifest)
-
-    def _worker_order(self, spec: ConnectionSpec, number: int) -> WorkerOrder:
-        return WorkerOrder(
-            connection=spec,
-            task_queues=self._manifest.task_queues,
-            settings=self._settings.worker,
-            max_concurrent_activities=self._blueprint.activity_slots,
-            engine=self._manifest.engine,
-            name=f"worker-{number}",
-            metrics=True,
-        )
-
-    def _generator_order(self, spec: ConnectionSpec, number: int) -> GeneratorOrder:
-        settings, parts = self._settings, self._manifest.generator_processes
-        return GeneratorOrder(
-            connection=spec,
-            manifest=self._manifest,
-            generator=number,
-            max_in_flight=_share(settings.max_in_flight, number, parts),
-            max_lag_s=settings.max_lag_s,
-            max_watchers=_share(settings.max_watchers, number, parts),
-            start_timeout_s=settings.start_timeout_s,
-            drain_timeout_s=settings.drain_timeout_s,
-            metrics=True,
-        )
+        return await self._measure(opened, environment, offset.offset_us)
 
     # The measurement and what follows it
 
-    async def _measure(self, spec: ConnectionSpec, environment: Environment, offset_us: int) -> RunOutcome:
-        settings, manifest = self._settings, self._manifest
+    async def _measure(self, opened: Opened, environment: Environment, offset_us: int) -> RunOutcome:
+        settings, manifest, client = self._settings, self._manifest, opened.client
         self._epoch_unix_us = time.time_ns() // 1_000 + round(_LEAD_S * 1e6)
         started_at = datetime.fromtimestamp(self._epoch_unix_us / 1e6, UTC).isoformat(timespec="milliseconds")
         sampler = Sampler(
-            self._client,
+            client,
             manifest,
             child_metrics=self._fleet.metrics_urls,
-            processes=self._pids,
-            server_metrics=[*settings.server_metrics, *([self._local.metrics_url] if self._local else [])],
+            processes=lambda: {"coordinator": os.getpid(), **opened.server_pids(), **self._fleet.pids()},
+            server_metrics=[*settings.server_metrics, *opened.server_metrics],
             in_flight_limit=settings.max_in_flight,
             watcher_limit=settings.max_watchers,
         )
@@ -247,15 +170,16 @@ class _Run:
             generator.send(Go(epoch_unix_us=self._epoch_unix_us, clock_offset_us=offset_us))
         watching = asyncio.create_task(self._stop_when_asked(drive))
         hurried = False
-        settlement = _nothing_settled()
+        settlement: Settlement | None = None
         left = Cleanup(left_open=0, terminated_directly=0, terminated_by_batch=0, remaining=None)
         try:
             await self._stop.unless_at_once(drive.run())
-            settlement = await self._stop.unless_at_once(self._settle(drive, offset_us))
-            left = await self._stop.unless_at_once(self._clean_up(spec, drive))
+            settlement = await self._stop.unless_at_once(self._settle(client, drive, offset_us))
+            left = await self._stop.unless_at_once(self._clean_up(opened, drive))
         except Stopped:
             hurried = True
-            left = msgspec.structs.replace(left, commands=cleanup.manual_commands(spec, manifest))
+            settlement = settlement or self._settle_nothing(drive)
+            left = msgspec.structs.replace(left, commands=cleanup.manual_commands(opened.connection, manifest))
             self._notes.append("Stopped at once: not everything was settled or cleaned up.")
         finally:
             watching.cancel()
@@ -296,17 +220,19 @@ class _Run:
     async def _stop_when_asked(self, drive: Drive) -> None:
         await self._stop.softly.wait()
         self._observer.warning("stopping: no further starts, a brief drain, then clean-up (again: stop at once)")
-        drive.stop_schedule(_BRIEF_DRAIN_S)
+        self._stop_drive(drive, _BRIEF_DRAIN_S)
+
+    def _stop_drive(self, drive: Drive, drain_timeout_s: float) -> None:
+        drive.stop_schedule(drain_timeout_s)
         if drive.interrupted:
             self._tally.cut(self._schedule.windows(drive.end_s))
 
-    async def _settle(self, drive: Drive, offset_us: int) -> Settlement:
+    async def _settle(self, client: Client, drive: Drive, offset_us: int) -> Settlement:
         self._observer.phase("reconcile", "with the server's own counts")
         manifest, settings = self._manifest, self._settings
-        mix = Mix([workload.weight for workload in manifest.workloads], manifest.arrival.seed)
         return await settle(
-            count=lambda: executions.count_by_status(self._client, manifest),
-            listing=lambda: executions.list_executions(self._client, manifest),
+            count=lambda: executions.count_by_status(client, manifest),
+            listing=lambda: executions.list_executions(client, manifest),
             tally=self._tally,
             schedule=self._schedule,
             end_s=drive.end_s,
@@ -316,17 +242,38 @@ class _Run:
             lost_generators=drive.lost_generators,
             generator_processes=manifest.generator_processes,
             received=drive.received,
-            choose_workload=mix.choose,
+            choose_workload=self._mix.choose,
             deadline_s=min(5.0, settings.settle_timeout_s) if drive.interrupted else settings.settle_timeout_s,
         )
 
-    async def _clean_up(self, spec: ConnectionSpec, drive: Drive) -> Cleanup:
+    def _settle_nothing(self, drive: Drive) -> Settlement:
+        """Stopped at once: what nobody has reported by now counts as unfinished."""
+        self._stop_drive(drive, 0.0)
+        manifest = self._manifest
+        late = [
+            *drive.unresolved,
+            *unreported(
+                range(manifest.generator_processes),
+                manifest.generator_processes,
+                schedule=self._schedule,
+                end_s=drive.end_s,
+                received=drive.received,
+                choose_workload=self._mix.choose,
+                outcome=Outcome.UNFINISHED,
+                cause="the run was stopped at once",
+            ),
+        ]
+        for sample in late:
+            self._tally.add(sample)
+        return msgspec.structs.replace(_nothing_settled(), late=late)
+
+    async def _clean_up(self, opened: Opened, drive: Drive) -> Cleanup:
         self._observer.phase("clean-up")
         open_before = self._tally.outcomes[Outcome.UNFINISHED]
         done, _ = await drive.clean_up(self._settings.cleanup_timeout_s / 4)
         rest = await cleanup.terminate_rest(
-            self._client,
-            spec,
+            opened.client,
+            opened.connection,
             self._manifest,
             deadline_s=self._settings.cleanup_timeout_s,
             report=self._observer.detail,
@@ -342,7 +289,7 @@ class _Run:
 
     # Writing
 
-    async def _write_unstarted(self, environment: Environment) -> RunOutcome:
+    def _write_unstarted(self, environment: Environment) -> RunOutcome:
         """An interrupted run that has not begun: a result all the same, with nothing in it."""
         settlement = _nothing_settled()
         result = assemble(
@@ -381,16 +328,18 @@ class _Run:
 
     # What it knows of itself
 
-    def _pids(self) -> dict[str, int]:
-        own = {"coordinator": os.getpid()}
-        if self._local is not None:
-            own["server"] = self._local.pid
-        return {**own, **self._fleet.pids()}
-
     def _workers(self) -> Workers:
         return Workers(
             processes=self._blueprint.worker_processes,
             options=worker_options(self._settings, self._blueprint.activity_slots),
+        )
+
+    def _snapshot(self) -> BenchSnapshot:
+        drive = self._drive
+        return snapshot(
+            self._tally,
+            in_flight=drive.in_flight[-1] if drive is not None and drive.in_flight else 0,
+            target_per_s=self._schedule.target_per_s(drive.now_s) if drive is not None else 0.0,
         )
 
     def _usage(self) -> list[ProcessUsage]:
@@ -402,36 +351,10 @@ class _Run:
         )
         return [coordinator, *(child.usage() for child in self._fleet.children)]
 
-    def _snapshot(self) -> BenchSnapshot:
-        tally, drive = self._tally, self._drive
-        now_s = drive.now_s if drive is not None else 0.0
-        return BenchSnapshot(
-            outcomes={outcome.value: count for outcome, count in tally.outcomes.items()},
-            scheduled=tally.scheduled,
-            latency_buckets=_buckets(tally.latency, _LATENCY_BOUNDS_S),
-            latency_sum_s=tally.latency.sum_us / 1e6,
-            latency_count=tally.latency.count,
-            lag_buckets=_buckets(tally.lag, _LAG_BOUNDS_S),
-            lag_sum_s=tally.lag.sum_us / 1e6,
-            lag_count=tally.lag.count,
-            in_flight=drive.in_flight[-1] if drive is not None and drive.in_flight else 0,
-            target_per_s=self._schedule.target_per_s(now_s),
-        )
-
-
-def _buckets(histogram: Histogram, bounds_s: Sequence[float]) -> list[tuple[float, int]]:
-    cumulative = histogram.cumulative([round(bound_s * 1e6) for bound_s in bounds_s])
-    return list(zip(bounds_s, cumulative, strict=True))
-
 
 def _thresholds(settings: BenchSettings) -> list[Threshold]:
     named = from_named(settings.max_p99_latency_s, settings.min_throughput_per_s)
     return with_defaults([*named, *(parse(expression) for expression in settings.thresholds)])
-
-
-def _share(whole: int, part: int, parts: int) -> int:
-    """One part's share of a limit, the shares' sum being the whole."""
-    return whole // parts + (1 if part < whole % parts else 0)
 
 
 def _cores() -> int:

@@ -96,18 +96,20 @@ async def settle(
                 _note_rows(rows, times, statuses, tally, epoch_unix_us)
         except TargetError as error:
             notes.append(f"the run's executions could not be listed, so server times are missing: {error.message}")
-    late = [
-        _resettled(sample, times, statuses, clock_offset_us)
-        for sample in _open_questions(
-            unresolved=unresolved,
-            lost_generators=lost_generators,
-            generator_processes=generator_processes,
+    open_questions = [
+        *unresolved,
+        *unreported(
+            lost_generators,
+            generator_processes,
             schedule=schedule,
             end_s=end_s,
             received=received,
             choose_workload=choose_workload,
-        )
+            outcome=Outcome.GENERATOR_LIMITED,
+            cause="its generator was lost",
+        ),
     ]
+    late = [_resettled(sample, times, statuses, clock_offset_us) for sample in open_questions]
     for sample in late:
         tally.add(sample)
     _add_roots(times, statuses, tally)
@@ -156,18 +158,19 @@ def _add_roots(times: ServerTimes, statuses: bytearray, tally: Tally) -> None:
             tally.add_execution(started_us, closed_us, transitions or 0, root=True, completed=status == completed)
 
 
-def _open_questions(
-    *,
-    unresolved: Sequence[Sample],
-    lost_generators: Sequence[int],
+def unreported(
+    generators: Iterable[int],
     generator_processes: int,
+    *,
     schedule: Schedule,
     end_s: float,
     received: Callable[[int], bool],
     choose_workload: Callable[[int], int],
+    outcome: Outcome,
+    cause: str,
 ) -> Iterable[Sample]:
-    yield from unresolved
-    for number in lost_generators:
+    """The starts of these generators that were intended until `end_s` and of which they have said nothing."""
+    for number in generators:
         for arrival in schedule.arrivals(part=number, parts=generator_processes):
             if arrival.intended_us > end_s * 1e6:
                 break
@@ -175,10 +178,10 @@ def _open_questions(
                 yield Sample(
                     index=arrival.index,
                     workload=choose_workload(arrival.index),
-                    outcome=Outcome.GENERATOR_LIMITED,
+                    outcome=outcome,
                     intended_us=arrival.intended_us,
                     sends=0,
-                    cause="its generator was lost",
+                    cause=cause,
                 )
 
 

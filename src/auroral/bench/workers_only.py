@@ -14,6 +14,7 @@ import msgspec
 from auroral.bench.blueprint import slots_for, task_queues
 from auroral.bench.fleet import Fleet
 from auroral.bench.metrics import MetricsEndpoint
+from auroral.bench.opening import PATIENCE_APART_S
 from auroral.bench.prepare import require_benchmark_namespace
 from auroral.bench.progress import Observer
 from auroral.bench.protocol import WorkerOrder
@@ -22,9 +23,6 @@ from auroral.bench.stopping import Stopped, StopSignal
 from auroral.bench.workload_file import load
 from auroral.errors import LostProcessError, UsageError
 from auroral.temporal.connect import resolve
-
-PATIENCE_S = 120.0
-"""How long workers and generators apart try to connect: in ECS the mesh's proxy comes up after the process."""
 
 
 async def run_workers(
@@ -39,7 +37,7 @@ async def run_workers(
         )
     require_benchmark_namespace(resolved.connection.namespace, allow=settings.target.allow_namespace)
     spec = msgspec.structs.replace(
-        resolved.connection, connect_timeout_s=max(PATIENCE_S, resolved.connection.connect_timeout_s)
+        resolved.connection, connect_timeout_s=max(PATIENCE_APART_S, resolved.connection.connect_timeout_s)
     )
     workloads = [
         load(

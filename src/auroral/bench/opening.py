@@ -1,0 +1,159 @@
+"""Everything before the schedule: a cluster, its namespace, our processes, the preflight and the warm-up."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+from temporalio.client import Client
+
+from auroral.bench import prepare
+from auroral.bench.blueprint import Blueprint
+from auroral.bench.environment import describe
+from auroral.bench.fleet import Fleet
+from auroral.bench.metrics import MetricsEndpoint
+from auroral.bench.progress import BenchSnapshot, Observer
+from auroral.bench.protocol import GeneratorOrder, WorkerOrder
+from auroral.bench.result import Environment
+from auroral.bench.settings import BenchSettings
+from auroral.temporal.connect import connect
+from auroral.temporal.local import LocalServer, start_local
+from auroral.temporal.spec import ConnectionSpec
+
+PATIENCE_APART_S = 120.0
+"""How long separate generators and workers try to connect: in ECS the mesh's proxy comes up after the process."""
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster that answers."""
+
+    connection: ConnectionSpec
+    client: Client
+    environment: Environment
+    server: LocalServer | None
+    """The one that this run has started."""
+
+    def server_pids(self) -> dict[str, int]:
+        """The process of our own server, if there is one."""
+        return {} if self.server is None else {"server": self.server.pid}
+
+    @property
+    def server_metrics(self) -> list[str]:
+        """Where our own server shows its metrics."""
+        return [] if self.server is None else [self.server.metrics_url]
+
+
+class Opening:
+    """Takes a run to the point where its schedule can begin. What it starts, `stack` ends."""
+
+    def __init__(
+        self,
+        settings: BenchSettings,
+        blueprint: Blueprint,
+        environ: Mapping[str, str],
+        *,
+        fleet: Fleet,
+        log_path: Callable[[str], Path],
+        observer: Observer,
+        stack: contextlib.AsyncExitStack,
+    ) -> None:
+        self._settings = settings
+        self._blueprint = blueprint
+        self._manifest = blueprint.manifest
+        self._environ = environ
+        self._fleet = fleet
+        self._log_path = log_path
+        self._observer = observer
+        self._stack = stack
+        self.notes: list[str] = []
+
+    async def reach(self, connection: ConnectionSpec | None) -> Opened:
+        """Connect to the cluster, or start a local server for the run where there is none. Raises `TargetError`."""
+        server = None
+        if connection is None:
+            server = await self._start_server()
+            connection = ConnectionSpec(address=server.address, namespace=self._manifest.namespace)
+        self._observer.phase("connect", connection.address)
+        patience_s = PATIENCE_APART_S if self._settings.generator_only else connection.connect_timeout_s
+        client = await connect(connection, retry=True, patience_s=patience_s)
+        await prepare.check_health(client, connection.address, timeout_s=connection.connect_timeout_s)
+        environment = await describe(client, connection, local_server=server is not None, environ=self._environ)
+        return Opened(connection=connection, client=client, environment=environment, server=server)
+
+    async def make_ready(self, opened: Opened, snapshot: Callable[[], BenchSnapshot]) -> prepare.ClockOffset:
+        """Prepare the namespace, start our processes, check who polls, and warm up. Raises `AuroralError`."""
+        settings, manifest, observer, client = self._settings, self._manifest, self._observer, opened.client
+        observer.phase("prepare", f"namespace {manifest.namespace}")
+        state = await prepare.ensure_namespace(
+            client, opened.connection, allow_namespace=settings.target.allow_namespace
+        )
+        if state.created:
+            observer.detail(f"namespace {manifest.namespace} created, retention one day")
+        await prepare.wait_usable(
+            client, manifest.namespace, f"{manifest.run_id}-usable", timeout_s=settings.worker_wait_s
+        )
+        endpoint = MetricsEndpoint(snapshot, self._fleet.metrics_urls, run_id=manifest.run_id)
+        port = endpoint.start(settings.metrics_port)
+        self._stack.callback(endpoint.stop)
+        if port:
+            observer.detail(f"metrics on port {port}, path /metrics")
+        await self._start_processes(opened.connection)
+        await prepare.await_workers(client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail)
+        observer.phase("warm-up", "probe workflows")
+        return await prepare.warm_up(client, manifest)
+
+    async def _start_server(self) -> LocalServer:
+        self._observer.phase("server", "no address was given: starting a local Temporal server")
+        server = await start_local(
+            namespace=self._manifest.namespace,
+            directory=Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="auroral-"))),
+            log_path=self._log_path("server"),
+            report=self._observer.detail,
+            executable=self._environ.get("AURORAL_TEMPORAL_CLI"),
+        )
+        self._stack.push_async_callback(server.stop)
+        self.notes.append("The server ran on the same machine as the load: its limit is not a cluster's.")
+        return server
+
+    async def _start_processes(self, connection: ConnectionSpec) -> None:
+        manifest, workers = self._manifest, self._blueprint.worker_processes
+        self._stack.push_async_callback(self._fleet.stop)
+        self._observer.phase("workers", f"{workers} × worker, {manifest.generator_processes} × generator")
+        for number in range(workers):
+            await self._fleet.add_worker(f"worker-{number}", self._worker_order(connection, number))
+        for number in range(manifest.generator_processes):
+            await self._fleet.add_generator(self._generator_order(connection, number))
+        await self._fleet.wait_ready()
+
+    def _worker_order(self, connection: ConnectionSpec, number: int) -> WorkerOrder:
+        return WorkerOrder(
+            connection=connection,
+            task_queues=self._manifest.task_queues,
+            settings=self._settings.worker,
+            max_concurrent_activities=self._blueprint.activity_slots,
+            engine=self._manifest.engine,
+            name=f"worker-{number}",
+            metrics=True,
+        )
+
+    def _generator_order(self, connection: ConnectionSpec, number: int) -> GeneratorOrder:
+        settings, parts = self._settings, self._manifest.generator_processes
+        return GeneratorOrder(
+            connection=connection,
+            manifest=self._manifest,
+            generator=number,
+            max_in_flight=share(settings.max_in_flight, number, parts),
+            max_lag_s=settings.max_lag_s,
+            max_watchers=share(settings.max_watchers, number, parts),
+            start_timeout_s=settings.start_timeout_s,
+            drain_timeout_s=settings.drain_timeout_s,
+            metrics=True,
+        )
+
+
+def share(whole: int, part: int, parts: int) -> int:
+    """One part's share of a limit, the shares' sum being the whole."""
+    return whole // parts + (1 if part < whole % parts else 0)
