@@ -29,7 +29,7 @@ _SIZE_BYTES = {
     "MiB": 1024**2,
     "GiB": 1024**3,
 }
-_RATE_PER_S = {"": 1.0, "s": 1.0, "m": 1 / 60, "min": 1 / 60, "h": 1 / 3600}
+_RATE_PER_S = {"s": 1.0, "m": 1 / 60, "min": 1 / 60, "h": 1 / 3600}
 _NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _DURATION_PART = re.compile(rf"\s*({_NUMBER})\s*(us|µs|ms|min|s|m|h|d)")
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z]*)\s*")
@@ -66,8 +66,8 @@ def parse_size_bytes(text: str) -> int:
 
 def parse_rate_per_s(text: str) -> float:
     """Read `100`, `100/s`, `6000/min`; return a rate per second. Raises `ValueError`."""
-    number, _, unit = text.partition("/")
-    factor = _RATE_PER_S.get(unit.strip())
+    number, slash, unit = text.partition("/")
+    factor = _RATE_PER_S.get(unit.strip() if slash else "s")
     if factor is None or not re.fullmatch(_NUMBER, number.strip()):
         raise ValueError(f"a rate such as 100, 100/s or 6000/min, not {text!r}")
     return _finite(float(number), text) * factor

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from auroral.bench.assemble import Measured, assemble, snapshot, with_in_flight, worker_options
+from auroral.bench.histogram import Histogram
+from auroral.bench.result import Cleanup, Environment, ProcessUsage, Reconciliation, Workers
+from auroral.bench.samples import Outcome, Sample
+from auroral.bench.schedule import Schedule
+from auroral.bench.settings import BenchSettings
+from auroral.bench.tally import Tally
+from auroral.bench.thresholds import parse, with_defaults
+from tests.bench.test_load import order
+
+
+def completed(index: int, latency_us: int = 50_000) -> Sample:
+    intended_us = index * 10_000
+    return Sample(
+        index=index,
+        workload=0,
+        outcome=Outcome.COMPLETED,
+        intended_us=intended_us,
+        sent_us=intended_us + 100,
+        accepted_us=intended_us + 2_000,
+        closed_us=intended_us + latency_us,
+    )
+
+
+def measured(samples: Sequence[Sample], thresholds: Sequence[str] = (), **changes: object) -> Measured:
+    manifest = order().manifest
+    schedule = Schedule(manifest.arrival)
+    tally = Tally(schedule.windows())
+    for sample in samples:
+        tally.add(sample)
+    whole = Measured(
+        manifest=manifest,
+        schedule=schedule,
+        tally=tally,
+        started_at="2026-01-01T00:00:00+00:00",
+        end_s=2.0,
+        drain_s=0.5,
+        interrupted=False,
+        configuration=[],
+        environment=Environment(address="a:1"),
+        readings=[],
+        unread=[],
+        in_flight=[3, 2],
+        refused_waits=0,
+        resolved_starts=0,
+        interactions={},
+        workers=Workers(processes=1, options={}),
+        processes=[ProcessUsage(name="worker-0", cpu_s=1.0, max_rss_bytes=1)],
+        reconciliation=Reconciliation(status="agreed", settled_after_s=0.1, ours={}, server={}),
+        cleanup=Cleanup(left_open=0, terminated_directly=0, terminated_by_batch=0, remaining=0),
+        thresholds=with_defaults([parse(expression) for expression in thresholds]),
+        notes=[],
+    )
+    for name, value in changes.items():
+        setattr(whole, name, value)
+    return whole
+
+
+def test_a_good_run_passes_and_its_numbers_are_the_tallys() -> None:
+    result = assemble(measured([completed(index) for index in range(200)], ["latency.p99<100ms"]))
+    assert result.verdict.status == "pass", result.verdict
+    assert result.scheduled == sum(result.outcomes.values()) == 200
+    assert result.steady is not None
+    assert result.steady.offered_per_s == 100.0
+    assert [threshold.passed for threshold in result.thresholds] == [True, True]
+    assert result.series.in_flight[:2] == [3, 2]
+
+
+def test_a_threshold_that_is_not_met_fails() -> None:
+    result = assemble(measured([completed(index) for index in range(200)], ["latency.p99<10ms"]))
+    assert result.verdict.status == "fail"
+
+
+def test_a_lost_process_of_ours_is_no_pass() -> None:
+    lost = [ProcessUsage(name="worker-0", cpu_s=1.0, max_rss_bytes=1, lost=True, detail="ended with status -9")]
+    result = assemble(measured([completed(index) for index in range(200)], processes=lost))
+    assert result.verdict.status == "inconclusive"
+
+
+def test_interactions_keep_their_failures() -> None:
+    times = Histogram()
+    times.record_us(5_000)
+    result = assemble(measured([completed(0)], interactions={"signal": (2, {"NOT_FOUND": 1}, times)}))
+    (signals,) = result.interactions
+    assert (signals.kind, signals.sent, signals.failed) == ("signal", 2, 1)
+
+
+def test_the_in_flight_column_is_as_long_as_the_others() -> None:
+    series = assemble(measured([completed(0)])).series
+    for given in ([], [1], [1] * 100):
+        assert len(with_in_flight(series, given).in_flight) == len(series.t_s)
+
+
+def test_the_workers_options_are_stated_as_chosen() -> None:
+    options = worker_options(BenchSettings(), 1_300)
+    assert options["max_concurrent_activities"] == 1_300
+    assert set(options) == {field.name for field in msgspec.structs.fields(BenchSettings().worker)}
+
+
+def test_a_snapshot_counts_what_is_open_as_scheduled() -> None:
+    tally = Tally(Schedule(order().manifest.arrival).windows())
+    for index in range(10):
+        tally.add(completed(index, latency_us=30_000))
+    state = snapshot(tally, in_flight=4, target_per_s=100.0)
+    assert state.scheduled == 14
+    assert dict(state.latency_buckets)[0.025] == 0
+    assert dict(state.latency_buckets)[0.05] == 10
+    assert state.latency_count == 10
