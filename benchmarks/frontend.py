@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
         action="append",
         default=[],
         metavar="AFTER:FOR",
-        help="answer nothing for a while, counted from the first start; repeatable",
+        help="answer nothing for a while, counted from the first start that is no probe; repeatable",
     )
     parser.add_argument("--worker-identity", default="", help="identity of the poller of every task queue")
     parser.add_argument("--namespaces", nargs="*", default=list(defaults.namespaces), help="namespaces that exist")

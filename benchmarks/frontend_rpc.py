@@ -7,7 +7,7 @@ import random
 import re
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +22,7 @@ from temporalio.api.enums.v1 import (
     NamespaceState,
     ResourceExhaustedCause,
     ResourceExhaustedScope,
+    TaskQueueType,
     WorkflowIdReusePolicy,
 )
 from temporalio.api.errordetails.v1 import (
@@ -35,12 +36,16 @@ from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.api.workflowservice import v1 as api
 from temporalio.bridge.proto.health.v1 import HealthCheckRequest, HealthCheckResponse
 
+from auroral.bench.manifest import PROBE_WORKFLOW_TYPE
 from benchmarks.frontend_messages import STATUS, Refusal, close_event, info_of, parse_query, started_event
 from benchmarks.frontend_state import Execution, Executions
 
 SERVER_VERSION = "0.0.0-auroral-frontend"
 LONG_POLL_S = 20.0
 """After this long a poll is answered empty, as Temporal does."""
+
+_RATES_OVER_S = 5.0
+"""Rates of a task queue are means of about this long, or since it was first described."""
 
 _IMPLEMENTED = (
     "GetSystemInfo",
@@ -71,7 +76,7 @@ class Behaviour:
     lose_ratio: float = 0.0
     """Accepted and answered UNAVAILABLE."""
     pauses_s: tuple[tuple[float, float], ...] = ()
-    """(after the first start, for how long) nothing is answered."""
+    """(after the first start that is no probe, for how long) nothing is answered."""
     worker_identity: str = ""
     """Who polls every task queue; empty: nobody."""
     namespaces: tuple[str, ...] = ("benchmark",)
@@ -95,6 +100,8 @@ class Frontend:
         self._first_start_s: float | None = None
         self._waiting: dict[Execution, list[asyncio.Future[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._described: deque[tuple[float, int, int]] = deque()
+        """When the queue was described, with what had come and been dispatched by then."""
         self._batches: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
 
@@ -176,10 +183,20 @@ class Frontend:
         return response
 
     def describe_task_queue(self, request: api.DescribeTaskQueueRequest) -> Message:
-        """One poller, if there is one, and the executions that wait for a server."""
+        """One poller, if there is one. The queue of workflow tasks holds the executions that wait for a server."""
         self._require_namespace(request.namespace)
         response = api.DescribeTaskQueueResponse()
-        response.stats.approximate_backlog_count = self._executions.backlog
+        if request.task_queue_type != TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY:
+            now_s, stats = self._now_s(), response.stats
+            stats.approximate_backlog_count = self._executions.backlog
+            stats.approximate_backlog_age.FromMicroseconds(round(self._executions.backlog_age_s(now_s) * 1e6))
+            while len(self._described) > 1 and self._described[1][0] <= now_s - _RATES_OVER_S:
+                self._described.popleft()
+            self._described.append((now_s, self._executions.added, self._executions.dispatched))
+            since_s, added, dispatched = self._described[0]
+            elapsed_s = max(now_s - since_s, 1e-3)
+            stats.tasks_add_rate = (self._executions.added - added) / elapsed_s
+            stats.tasks_dispatch_rate = (self._executions.dispatched - dispatched) / elapsed_s
         if self._behaviour.worker_identity:
             poller = PollerInfo(identity=self._behaviour.worker_identity, rate_per_second=100_000)
             poller.last_access_time.GetCurrentTime()
@@ -191,7 +208,7 @@ class Frontend:
     def start_workflow_execution(self, request: api.StartWorkflowExecutionRequest) -> Message:
         """Accept, refuse, or accept and lose the acknowledgement."""
         now_s = self._now_s()
-        if self._first_start_s is None:
+        if self._first_start_s is None and request.workflow_type.name != PROBE_WORKFLOW_TYPE:
             self._first_start_s = now_s
         if request.namespace not in self._namespaces:
             self._require_namespace(request.namespace)

@@ -53,8 +53,11 @@ class Executions:
         self._closed: deque[Execution] = deque()
         self._waiting: deque[Execution] = deque()
         self._served: list[tuple[float, int, Execution]] = []
-        self._order = 0
         self._forgotten: Counter[tuple[str, str, str]] = Counter()
+        self.added = 0
+        """Executions that came."""
+        self.dispatched = 0
+        """Executions that got a server."""
 
     def find(self, workflow_id: str) -> Execution | None:
         """The last execution of an id, while it is kept."""
@@ -62,6 +65,7 @@ class Executions:
 
     def start(self, execution: Execution) -> None:
         """Take a new execution, at its start time. Call `advance` to that time first."""
+        self.added += 1
         replaced = self._by_id.pop(execution.workflow_id, None)
         if replaced is not None:
             self._count_forgotten(replaced)
@@ -100,6 +104,10 @@ class Executions:
         """Open executions that wait for a server."""
         return sum(execution.is_open for execution in self._waiting)
 
+    def backlog_age_s(self, now_s: float) -> float:
+        """For how long the oldest of them has waited."""
+        return next((now_s - execution.started_s for execution in self._waiting if execution.is_open), 0.0)
+
     def select(self, query: Query) -> Iterator[Execution]:
         """The kept executions that match, oldest first."""
         return (execution for execution in self._by_id.values() if query.matches(execution))
@@ -114,8 +122,8 @@ class Executions:
         return counts
 
     def _serve(self, execution: Execution, now_s: float) -> None:
-        self._order += 1
-        heapq.heappush(self._served, (now_s + self._service_time_s, self._order, execution))
+        self.dispatched += 1
+        heapq.heappush(self._served, (now_s + self._service_time_s, self.dispatched, execution))
 
     def _close(self, execution: Execution, status: str, closed_s: float) -> None:
         execution.status = status

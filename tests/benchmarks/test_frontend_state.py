@@ -47,10 +47,12 @@ def test_a_terminated_execution_that_waits_is_never_served() -> None:
     for each in (served, waiting, last):
         executions.start(each)
     assert executions.backlog == 2
+    assert executions.backlog_age_s(0.25) == 0.25
     executions.terminate(waiting, 0.5)
     assert executions.backlog == 1
     assert executions.advance(10) == [served, last]
     assert (waiting.status, last.closed_s) == (TERMINATED, 2)
+    assert (executions.added, executions.dispatched, executions.backlog_age_s(10)) == (3, 2, 0)
 
 
 @given(retain=st.integers(0, 20), starts=st.integers(0, 60))
