@@ -79,6 +79,7 @@ def manifest_of(rate_per_s: float, duration_s: float, run_id: str) -> Manifest:
         BenchSettings(target_rate_per_s=rate_per_s, duration_s=duration_s, observe="none"),
         run_id=run_id,
         namespace=NAMESPACE,
+        nonce="benchmark",
         cores=1,
         created_at="",
         version="",
