@@ -20,6 +20,7 @@ def blueprint(settings: BenchSettings, cores: int = 4, files: dict[str, str] | N
     return make_blueprint(
         settings,
         run_id="r1",
+        nonce="n1",
         namespace="benchmark",
         cores=cores,
         created_at="2026-01-01T00:00:00+00:00",
@@ -51,6 +52,8 @@ def test_a_run_has_task_queues_of_its_own_unless_it_names_them() -> None:
 def test_no_workflow_outlives_the_run_for_long() -> None:
     made = blueprint(BenchSettings(duration_s=120.0, completion_timeout_s=30.0))
     assert made.manifest.execution_timeout_s == 120 + 30 + 60
+    day = blueprint(BenchSettings(duration_s=86_400.0))
+    assert day.manifest.execution_timeout_s == 600 + 600 + 60
 
 
 def test_waiting_activities_raise_the_slots_and_a_note_says_so() -> None:

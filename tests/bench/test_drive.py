@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
+import pytest
 
 from auroral.bench.drive import Drive
 from auroral.bench.limits import Reading
@@ -26,6 +27,8 @@ class FakeChild:
         self.name = name
         self.ended = asyncio.Event()
         self.lost = False
+        self.broken: Exception | None = None
+        self.silent_since_s = 0.0
         self.heard: list[msgspec.Struct] = []
         self.on_frame: Callable[[FakeChild, FromChild], None] | None = None
 
@@ -35,6 +38,13 @@ class FakeChild:
     def say(self, frame: FromChild) -> None:
         assert self.on_frame is not None
         self.on_frame(self, frame)
+
+    def silent_s(self) -> float:
+        return self.silent_since_s
+
+    def abandon(self) -> None:
+        self.on_frame = None
+        self.die()
 
     def die(self) -> None:
         self.lost = True
@@ -212,13 +222,32 @@ async def test_a_lost_worker_is_told_once() -> None:
     assert "worker-0" in scene.watching.warnings[0]
 
 
-async def test_a_generator_that_never_ends_is_left_behind() -> None:
+async def test_a_generator_that_goes_silent_is_given_up_and_not_listened_to_any_more() -> None:
     async def story(scene: Scene) -> None:
-        pass
+        await scene.clock.sleep(20)
+        scene.generators[0].silent_since_s = 61.0
 
     scene = await play(story)
     assert scene.drive.lost_generators == [0]
-    assert 3 + 10 + 60 <= (scene.drive.drained_s or 0) < 3 + 10 + 60 + 3
+    assert scene.generators[0].on_frame is None
+    assert 20 <= (scene.drive.drained_s or 0) < 23
+
+
+async def test_when_nobody_drives_the_rest_of_the_schedule_it_ends_there() -> None:
+    async def story(scene: Scene) -> None:
+        await scene.clock.sleep(1.2)
+        scene.generators[0].die()
+
+    scene = await play(story)
+    assert 1.2 <= scene.drive.end_s < 3.0
+
+
+async def test_what_breaks_while_listening_ends_the_run() -> None:
+    async with VirtualClock() as clock:
+        scene = Scene(clock)
+        scene.generators[0].broken = OSError("no space left")
+        with pytest.raises(OSError, match="no space left"):
+            await scene.drive.run()
 
 
 async def test_a_stop_is_passed_on_and_ends_the_schedule_where_it_came() -> None:

@@ -80,10 +80,16 @@ async def test_ticks_of_all_generators_are_one_second(temporal_server: LocalServ
     reading = await sampler(await connected(temporal_server)).read(
         5.0,
         [
-            tick(refusals={"UNAVAILABLE": 2}, back_pressured=1),
-            tick(t_s=5.004, refusals={"UNAVAILABLE": 1, "INTERNAL": 4}, generator_limited=3, lag_p99_us=9_250),
             # This one came late: its counts are of the run, what it held is of the second before.
             tick(t_s=4.01, in_flight=29, back_pressured=2, lag_p99_us=None),
+            tick(refusals={"UNAVAILABLE": 2}, back_pressured=1),
+            tick(
+                generator=1,
+                t_s=5.004,
+                refusals={"UNAVAILABLE": 1, "INTERNAL": 4},
+                generator_limited=3,
+                lag_p99_us=9_250,
+            ),
         ],
     )
     assert (reading.t_s, reading.in_flight, reading.in_flight_limit) == (5.0, 60, 100)

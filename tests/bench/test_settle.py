@@ -97,6 +97,8 @@ async def run_settle(
         received=known.__contains__,
         choose_workload=lambda _: 0,
         deadline_s=0.0,
+        hurry=lambda: False,
+        report=lambda _: None,
     )
     return settlement, tally
 

@@ -132,8 +132,14 @@ def test_a_whole_run_is_written_and_read_back(tmp_path: Path) -> None:
     reader.close()
 
 
+def test_a_directory_where_a_run_failed_before_it_began_is_used_again(tmp_path: Path) -> None:
+    RunDirectory.create(tmp_path, MANIFEST)
+    assert RunDirectory.create(tmp_path, MANIFEST).path == tmp_path
+
+
 def test_a_directory_that_holds_a_run_is_refused(tmp_path: Path) -> None:
     RunDirectory.create(tmp_path, MANIFEST)
+    (tmp_path / "result.json").write_text("{}")
     with pytest.raises(OutputError, match="holds a run already") as caught:
         RunDirectory.create(tmp_path, MANIFEST)
     assert "--output" in caught.value.hint

@@ -29,6 +29,7 @@ class Scene:
         self.closed: dict[int, Closed] = {}
         self.most_active = 0
         self.refused: list[str] = []
+        self.errors: list[BaseException] = []
         self.starter = Starter(
             client.workflow_service, order().manifest, [None], self.clock, identity="t", timeout_s=5, resolve_s=5
         )
@@ -42,6 +43,7 @@ class Scene:
             clock_offset_us=0,
             on_closed=lambda flight, closed: self.closed.update({flight.index: closed}),
             on_refused=self.refused.append,
+            on_error=self.errors.append,
         )
 
     async def start(self, count: int) -> None:
@@ -140,9 +142,9 @@ class Listing:
 
     def __init__(self, *rows: Row, fails: bool = False) -> None:
         self.rows, self.fails = list(rows), fails
-        self.asked: list[int | None] = []
+        self.asked: list[int] = []
 
-    async def __call__(self, since_unix_us: int | None) -> AsyncIterator[list[Row]]:
+    async def __call__(self, since_unix_us: int) -> AsyncIterator[list[Row]]:
         self.asked.append(since_unix_us)
         if self.fails:
             raise TargetError("visibility is down")
@@ -170,33 +172,38 @@ async def test_a_sweep_reports_closed_roots_in_our_own_time() -> None:
         Row(4, "continued_as_new", 1_006_000_000),
         Row(5, "completed", 1_006_000_000, root=False),
     )
-    await sweeper(listing, found, []).sweep()
+    await sweeper(listing, found, []).sweep(0)
     assert {index: closed.outcome for index, closed in found.items()} == {1: Outcome.COMPLETED, 2: Outcome.FAILED}
     assert found[1].server_closed_us == 5_000_000
     assert found[1].closed_us == 4_998_000
     assert found[1].observation is Observation.SWEPT
 
 
-async def test_later_sweeps_look_at_the_last_seconds_only_and_the_last_at_everything() -> None:
+async def test_a_sweep_looks_no_further_back_than_the_oldest_open_workflow_or_the_last_sweep() -> None:
     listing = Listing()
     sweeping = sweeper(listing, {}, [])
-    await sweeping.sweep()
-    await sweeping.sweep()
-    await sweeping.sweep(everything=True)
-    assert listing.asked[0] is None
-    assert listing.asked[1] is not None
-    assert listing.asked[2] is None
+    origin_us = 1_000_000_000 + 2_000
+    await sweeping.sweep(50_000_000)
+    assert listing.asked[-1] == origin_us + 50_000_000 - Sweeper.MARGIN_US
+    now_us = sweeping._clock.now_us()
+    await sweeping.sweep(50_000_000)
+    assert listing.asked[-1] >= origin_us + now_us - Sweeper.MARGIN_US - 1_000_000
+    for _ in range(Sweeper.DEEP_EVERY - 1):
+        await sweeping.sweep(50_000_000)
+    assert listing.asked[-1] < origin_us + now_us - Sweeper.MARGIN_US - 10_000_000, "now and then it looks deeper"
+    await sweeping.sweep(50_000_000, everything=True)
+    assert listing.asked[-1] == origin_us + 50_000_000 - Sweeper.MARGIN_US
 
 
-async def test_a_failed_sweep_is_counted_and_looks_back_further_next_time() -> None:
+async def test_a_failed_sweep_is_counted_and_looks_back_as_far_next_time() -> None:
     refused: list[str] = []
     listing = Listing(fails=True)
     sweeping = sweeper(listing, {}, refused)
-    await sweeping.sweep()
+    await sweeping.sweep(0)
     listing.fails = False
-    await sweeping.sweep()
+    await sweeping.sweep(0)
     assert len(refused) == 1
-    assert listing.asked == [None, None]
+    assert listing.asked[0] == listing.asked[1]
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,13 @@ def assemble(measured: Measured) -> Result:
             resolved_starts=measured.resolved_starts,
         ),
         interactions=[
-            Interactions(kind=kind, sent=sent, failed=sum(causes.values()), causes=dict(causes), time=spent.quantiles())
+            Interactions(
+                kind=kind,
+                sent=sent,
+                failed=sum(causes.values()),
+                causes=dict(causes),
+                time=spent.quantiles(sum(causes.values())),
+            )
             for kind, (sent, causes, spent) in sorted(measured.interactions.items())
         ],
         readings=measured.readings,

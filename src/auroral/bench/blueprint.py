@@ -7,16 +7,18 @@ from pathlib import Path
 
 import msgspec
 
-from auroral.bench.manifest import Manifest, ManifestWorkload, digest
+from auroral.bench.manifest import Manifest, ManifestArrival, ManifestWorkload, digest
 from auroral.bench.schedule import Schedule, plan
 from auroral.bench.settings import BenchSettings
-from auroral.bench.workload import Workload, activity_slots, cautions, to_plain
+from auroral.bench.workload import Workload, activity_slots, cautions, estimate, to_plain
 from auroral.bench.workload_file import load
 
 SEPARATE_TASK_QUEUE = "auroral-benchmark"
 """Where workers run apart from the generator, both must name the same queue without having met."""
 
 _TIMEOUT_MARGIN_S = 60.0
+_LONGEST_WAIT_S = 600.0
+"""Longer than a workflow waits for its turn on a server that still makes sense to measure."""
 
 
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,7 @@ def make_blueprint(
     settings: BenchSettings,
     *,
     run_id: str,
+    nonce: str,
     namespace: str,
     cores: int,
     created_at: str,
@@ -58,6 +61,7 @@ def make_blueprint(
     arrival = plan(settings, duration_given=settings.duration_given)
     manifest = Manifest(
         run_id=run_id,
+        nonce=nonce,
         namespace=namespace,
         task_queues=task_queues(settings, run_id),
         workloads=[
@@ -69,7 +73,7 @@ def make_blueprint(
         observe=settings.observe,
         generator_processes=settings.generator_processes,
         expected_workers=settings.worker_count or 1 if apart else ours,
-        execution_timeout_s=Schedule(arrival).duration_s + settings.drain_timeout_s + _TIMEOUT_MARGIN_S,
+        execution_timeout_s=execution_timeout_s(settings, arrival, workloads),
         auroral_version=version,
         created_at=created_at,
     )
@@ -80,6 +84,13 @@ def make_blueprint(
         activity_slots=slots,
         notes=[*([note] if note else []), *(caution for workload in workloads for caution in cautions(workload))],
     )
+
+
+def execution_timeout_s(settings: BenchSettings, arrival: ManifestArrival, workloads: Sequence[Workload]) -> float:
+    """How long a workflow may live: to the end of a run of ten minutes and its drain, however long the run is."""
+    schedule_s = min(_LONGEST_WAIT_S, Schedule(arrival).duration_s)
+    longest_s = max(estimate(workload).longest_s for workload in workloads)
+    return schedule_s + settings.drain_timeout_s + longest_s + _TIMEOUT_MARGIN_S
 
 
 def slots_for(settings: BenchSettings, workloads: Sequence[Workload], processes: int) -> tuple[int, str]:

@@ -15,7 +15,7 @@ import msgspec
 from auroral.bench.executions import run_query
 from auroral.bench.manifest import Manifest
 from auroral.errors import AuroralError
-from auroral.temporal.rpc import target_error
+from auroral.temporal.rpc import bounded, target_error
 from auroral.temporal.spec import ConnectionSpec
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ async def terminate_rest(
     ended = 0
     remaining: int | None
     try:
-        found = await _count_open(client, manifest)
+        # Visibility sees late what was terminated directly a moment ago: give it a little time first.
+        found = await _settled(client, manifest, end=end, sleep=sleep, clock=clock)
         if found == 0:
             return Rest(found=0, terminated=0, remaining=0)
         report(f"{found:,} executions are open: ending them by batch operation")
@@ -121,7 +122,8 @@ async def terminate_directly(
             )
             try:
                 timeout = min(_TIMEOUT, timedelta(seconds=left_s))
-                await client.workflow_service.terminate_workflow_execution(request, retry=True, timeout=timeout)
+                ending = client.workflow_service.terminate_workflow_execution(request, retry=True, timeout=timeout)
+                await bounded(ending, timeout.total_seconds() + 1)
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:  # not found: closed already
                     failed += 1
@@ -151,7 +153,8 @@ async def _batch(
     describe = DescribeBatchOperationRequest(namespace=manifest.namespace, job_id=job_id)
     while True:
         try:
-            state = await client.workflow_service.describe_batch_operation(describe, retry=True, timeout=_TIMEOUT)
+            asking = client.workflow_service.describe_batch_operation(describe, retry=True, timeout=_TIMEOUT)
+            state = await bounded(asking, _TIMEOUT.total_seconds() + 1)
         except RPCError as error:
             raise target_error(error, "cannot follow the batch operation that ends the run's executions") from error
         yield state.complete_operation_count, state.total_operation_count
@@ -190,7 +193,8 @@ async def _start(
     told = False
     while True:
         try:
-            await client.workflow_service.start_batch_operation(request, timeout=_TIMEOUT)
+            starting = client.workflow_service.start_batch_operation(request, timeout=_TIMEOUT)
+            await bounded(starting, _TIMEOUT.total_seconds() + 1)
         except RPCError as error:
             if error.status is RPCStatusCode.ALREADY_EXISTS:  # our own, sent before
                 return
@@ -211,7 +215,8 @@ async def _count_open(client: Client, manifest: Manifest) -> int:
 
     request = CountWorkflowExecutionsRequest(namespace=manifest.namespace, query=run_query(manifest, running_only=True))
     try:
-        response = await client.workflow_service.count_workflow_executions(request, retry=True, timeout=_TIMEOUT)
+        counting = client.workflow_service.count_workflow_executions(request, retry=True, timeout=_TIMEOUT)
+        response = await bounded(counting, _TIMEOUT.total_seconds() + 1)
     except RPCError as error:
         raise target_error(error, "cannot count the run's open executions") from error
     return response.count

@@ -22,8 +22,8 @@ from auroral.bench.tally import Tally
 
 _TICK_ARRIVES_US = 250_000
 """A generator's tick is here this long after its second, at the latest."""
-_OVERTIME_S = 60.0
-"""A generator that has not drained this long after its time is lost."""
+_SILENCE_S = 60.0
+"""A generator that has said nothing for this long is lost: it reports every second, to its very end."""
 
 
 class ReadsLimits(Protocol):
@@ -43,9 +43,10 @@ class InteractionTally:
     def add(self, time_us: int, cause: str) -> None:
         """One of them has ended."""
         self.sent += 1
-        self.times.record_us(time_us)
         if cause:
             self.causes[cause] = self.causes.get(cause, 0) + 1
+        else:
+            self.times.record_us(time_us)
 
 
 class _Part(msgspec.Struct):
@@ -155,9 +156,11 @@ class Drive:
             else:
                 second -= 1
             self._see_losses()
-            if self._overdue(now_us / 1e6):
-                break
+        await self._read(second + 1, draining=draining)
         self.drained_s = self._clock.now_us() / 1e6
+        if self._stopped_s is None and not any(part.schedule_ended for part in self._parts):
+            # Nobody was left to drive the rest of the schedule.
+            self._stopped_s = min(self._schedule.duration_s, max(0.0, self.drained_s))
 
     def stop_schedule(self, drain_timeout_s: float) -> None:
         """Send no further start and drain for at most this long."""
@@ -188,9 +191,6 @@ class Drive:
     def _scheduled(self, so_far: int) -> int:
         ended = [part.scheduled for part in self._parts if part.scheduled is not None]
         return sum(ended) if len(ended) == len(self._parts) else so_far
-
-    def _overdue(self, now_s: float) -> bool:
-        return now_s > self.end_s + self._drain_timeout_s + _OVERTIME_S
 
     def _on_frame(self, child: Child, frame: FromChild) -> None:
         part = next(part for part in self._parts if part.child is child)
@@ -266,6 +266,10 @@ class Drive:
 
     def _see_losses(self) -> None:
         for part in self._parts:
+            if part.child.broken is not None:
+                raise part.child.broken
+            if not part.drained and not part.child.ended.is_set() and part.child.silent_s() > _SILENCE_S:
+                part.child.abandon()
             if part.child.lost and not part.drained and not part.told_lost:
                 part.told_lost = True
                 self._observer.warning(f"{part.child.error().message}: its share of the run is in doubt")

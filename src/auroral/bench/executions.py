@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from auroral.bench.manifest import ROOT_WORKFLOW_TYPE, Manifest
-from auroral.temporal.rpc import target_error
+from auroral.temporal.rpc import bounded, target_error
 
 if TYPE_CHECKING:
     from temporalio.api.workflow.v1 import WorkflowExecutionInfo
@@ -72,7 +72,8 @@ async def count_by_status(client: Client, manifest: Manifest, *, root_only: bool
     query = f"{run_query(manifest, root_only=root_only)} GROUP BY ExecutionStatus"
     request = CountWorkflowExecutionsRequest(namespace=manifest.namespace, query=query)
     try:
-        response = await client.workflow_service.count_workflow_executions(request, retry=True, timeout=_TIMEOUT)
+        counting = client.workflow_service.count_workflow_executions(request, retry=True, timeout=_TIMEOUT)
+        response = await bounded(counting, _TIMEOUT.total_seconds() + 1)
     except RPCError as error:
         raise target_error(error, "cannot count the run's executions", hint=_HINT) from error
     counts: dict[str, int] = {}
@@ -111,7 +112,8 @@ async def list_executions(
             namespace=manifest.namespace, query=query, page_size=page_size, next_page_token=token
         )
         try:
-            response = await client.workflow_service.list_workflow_executions(request, retry=True, timeout=_TIMEOUT)
+            page = client.workflow_service.list_workflow_executions(request, retry=True, timeout=_TIMEOUT)
+            response = await bounded(page, _TIMEOUT.total_seconds() + 1)
         except RPCError as error:
             raise target_error(error, "cannot list the run's executions", hint=_HINT) from error
         yield [_execution(info, manifest) for info in response.executions]
@@ -127,8 +129,9 @@ def _execution(info: WorkflowExecutionInfo, manifest: Manifest) -> Execution:
     from temporalio.api.enums.v1 import WorkflowExecutionStatus
 
     generator, index = _parse_id(info.execution.workflow_id, manifest)
-    name = WorkflowExecutionStatus.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_")
-    status = name.lower()
+    known = info.status in WorkflowExecutionStatus.values()
+    name = WorkflowExecutionStatus.Name(info.status) if known else "unknown"
+    status = name.removeprefix("WORKFLOW_EXECUTION_STATUS_").lower()
     return Execution(
         workflow_id=info.execution.workflow_id,
         run_id=info.execution.run_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -30,6 +31,9 @@ class Child:
         self.metrics_port: int | None = None
         self.failure: ChildFailed | None = None
         self.expected_to_end = False
+        self.broken: Exception | None = None
+        """What went wrong on our side while listening to it."""
+        self.heard_s = time.monotonic()
         self.on_frame: Callable[[Child, FromChild], None] | None = None
         self._process = process
         self._usage = psutil.Process(process.pid) if psutil.pid_exists(process.pid) else None
@@ -59,6 +63,10 @@ class Child:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    def silent_s(self) -> float:
+        """For how long it has said nothing."""
+        return time.monotonic() - self.heard_s
 
     @property
     def lost(self) -> bool:
@@ -123,27 +131,40 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
+    def abandon(self) -> None:
+        """Give up on a child that has gone silent: it counts as lost, and is not listened to any more."""
+        self.on_frame = None
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     async def _listen(self) -> None:
         assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            try:
-                frame = decode_from_child(line)
-            except msgspec.DecodeError as error:
-                self.failure = ChildFailed(error=f"said what is no frame: {line[:200]!r} ({error})")
-                self.kill()
-                self.expected_to_end = False
-                continue
-            match frame:
-                case Hello(metrics_port=port):
-                    self.metrics_port = port
-                case Ready():
-                    self.ready.set()
-                case ChildFailed():
-                    self.failure = frame
-            if self.on_frame is not None:
-                self.on_frame(self, frame)
+        try:
+            while line := await self._process.stdout.readline():
+                self.heard_s = time.monotonic()
+                self._take(line)
+        except Exception as error:  # an unwritable disk, a line beyond all bounds: the run must hear of it
+            self.broken = error
+            self.abandon()
         await self._process.wait()
         self.ended.set()
+
+    def _take(self, line: bytes) -> None:
+        try:
+            frame = decode_from_child(line)
+        except msgspec.DecodeError as error:
+            self.failure = ChildFailed(error=f"said what is no frame: {line[:200]!r} ({error})")
+            self.abandon()
+            return
+        match frame:
+            case Hello(metrics_port=port):
+                self.metrics_port = port
+            case Ready():
+                self.ready.set()
+            case ChildFailed():
+                self.failure = frame
+        if self.on_frame is not None:
+            self.on_frame(self, frame)
 
     def _log_tail(self) -> str:
         with contextlib.suppress(OSError):

@@ -6,8 +6,8 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from temporalio.client import Client
 
@@ -37,6 +37,7 @@ from auroral.errors import AuroralError
 from auroral.temporal.connect import connect
 
 _Frame = TypeVar("_Frame")
+_T = TypeVar("_T")
 
 _RESOLVE_S = 30.0
 """How long a lost acknowledgement is looked for before the start counts as refused, visibility permitting."""
@@ -47,8 +48,8 @@ async def serve(pipes: Pipes) -> None:
     order = await _read(pipes, GeneratorOrder)
     runtime, metrics_port = runtime_with_metrics(enabled=order.metrics)
     pipes.emit(Hello(pid=os.getpid(), metrics_port=metrics_port))
-    client = await connect(
-        order.connection, runtime=runtime, retry=False, patience_s=order.connection.connect_timeout_s
+    client = await _unless_orphaned(
+        pipes, connect(order.connection, runtime=runtime, retry=False, patience_s=order.connection.connect_timeout_s)
     )
     pipes.emit(Ready())
     go = await _read(pipes, Go)
@@ -82,20 +83,24 @@ def build(
         resolve_s=_RESOLVE_S,
     )
     generator = Generator(order, clock, starter, contact, emit)
-    generator.watcher = Watcher(
-        service,
-        manifest.namespace,
-        clock,
-        contact,
-        limit=order.max_watchers,
-        epoch_unix_us=go.epoch_unix_us,
-        clock_offset_us=go.clock_offset_us,
-        on_closed=generator.closed,
-        on_refused=generator.refused_wait,
-    )
+    if manifest.observe == "watch" and order.max_watchers > 0:
+        generator.watcher = Watcher(
+            service,
+            manifest.namespace,
+            clock,
+            contact,
+            limit=order.max_watchers,
+            epoch_unix_us=go.epoch_unix_us,
+            clock_offset_us=go.clock_offset_us,
+            on_closed=generator.closed,
+            on_refused=generator.refused_wait,
+            on_error=generator.fail,
+        )
     if manifest.observe != "none":
         generator.sweeper = Sweeper(
-            lambda since: list_executions(client, manifest, closed_after_unix_us=since, generator=order.generator),
+            lambda since: list_executions(
+                client, manifest, root_only=True, closed_after_unix_us=since, generator=order.generator
+            ),
             clock,
             contact,
             epoch_unix_us=go.epoch_unix_us,
@@ -121,13 +126,26 @@ async def _listen(pipes: Pipes, generator: Generator, client: Client, order: Gen
             case StopSchedule(drain_timeout_s=drain_timeout_s):
                 generator.stop(drain_timeout_s)
             case CleanUp(deadline_s=deadline_s):
-                done, failed = await terminate_directly(
-                    client, order.manifest.namespace, generator.held_ids, deadline_s=deadline_s
+                done, failed = await _unless_orphaned(
+                    pipes,
+                    terminate_directly(client, order.manifest.namespace, generator.held_ids, deadline_s=deadline_s),
                 )
                 pipes.emit(CleanedUp(terminated=done, failed=failed))
             case _:
                 pass
     exit_now(0)
+
+
+async def _unless_orphaned(pipes: Pipes, work: Coroutine[Any, Any, _T]) -> _T:
+    """Await something during which the parent says nothing, unless it goes."""
+    working = asyncio.ensure_future(work)
+    listening = asyncio.ensure_future(pipes.read_line())
+    await asyncio.wait({working, listening}, return_when=asyncio.FIRST_COMPLETED)
+    if not working.done():
+        exit_now(0)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    return working.result()
 
 
 async def _read(pipes: Pipes, kind: type[_Frame]) -> _Frame:

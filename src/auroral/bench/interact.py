@@ -37,6 +37,7 @@ from auroral.bench.workload import (
 from auroral.temporal.rpc import refusal_cause
 
 _TIMEOUT = timedelta(seconds=30)
+_GIVE_UP_S = 60.0
 
 
 class Interactor:
@@ -92,13 +93,16 @@ class Interactor:
         request_id = f"{flight.workflow_id}/{interaction.kind}/{interaction.index}/{number}"
         cause = ""
         try:
-            match interaction.kind:
-                case "signal":
-                    await self._signal(execution, request_id, interaction)
-                case "update":
-                    await self._update(execution, request_id, interaction)
-                case "query":
-                    await self._query(execution)
+            async with asyncio.timeout(_GIVE_UP_S):
+                match interaction.kind:
+                    case "signal":
+                        await self._signal(execution, request_id, interaction)
+                    case "update":
+                        await self._update(execution, request_id, interaction)
+                    case "query":
+                        await self._query(execution)
+        except TimeoutError:
+            cause = "DEADLINE_EXCEEDED"
         except RPCError as error:
             cause = refusal_cause(error)
         self._on_done(interaction.kind, self._clock.now_us() - due_us, cause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from auroral.bench.clock import Clock
 from auroral.bench.protocol import Drained, GeneratorOrder, Samples, ScheduleEnded, Tick
 from auroral.bench.samples import InteractionKind, Observation, Outcome, Sample
 from auroral.bench.schedule import Arrival, Done, Due, Pacer, Schedule, Wait
-from auroral.bench.starts import Accepted, Flight, Refused
+from auroral.bench.starts import UNRESOLVED, Accepted, Flight, Refused
 from auroral.bench.watch import Closed, Contact, Sweeper, Watcher
 from auroral.bench.workload import Mix
 
@@ -29,6 +30,8 @@ class SendsStarts(Protocol):
 _YIELD_EVERY = 8
 """Starts sent in a row, when behind, before answers get their turn."""
 _FLUSH_S = 0.2
+_FRAME_SAMPLES = 5_000
+_LAST_SWEEP_S = 30.0
 _SWEEP_S = 2.0
 _GIVE_UP_US = 30_000_000
 """A drain ends early when every attempt to reach the server has failed for this long."""
@@ -62,6 +65,7 @@ class Generator:
         self._scheduled = 0
         self._second = _Second()
         self._waits = order.manifest.observe != "none"
+        self._failure: BaseException | None = None
         self.watcher: Watcher | None = None
         self.sweeper: Sweeper | None = None
         self.on_accepted: Callable[[Flight], None] | None = None
@@ -71,11 +75,18 @@ class Generator:
         self._drain_us = round(drain_timeout_s * 1e6)
         self._stop.set()
 
+    def fail(self, error: BaseException) -> None:
+        """Something of ours has broken: the run must not go on as if nothing had happened."""
+        self._failure = self._failure or error
+        self._stop.set()
+        self._idle.set()
+
     async def run(self) -> None:
-        """Drive the schedule, drain, and report everything."""
-        ticking = asyncio.create_task(self._tick_every_second())
-        flushing = asyncio.create_task(self._flush_often())
-        sweeping = asyncio.create_task(self._sweep_often())
+        """Drive the schedule, drain, and report everything. Raises what broke on the way."""
+        own = [self._tick_every_second(), self._flush_often(), self._sweep_often()]
+        tasks = [asyncio.create_task(work) for work in own]
+        for task in tasks:
+            task.add_done_callback(self._see_failure)
         try:
             await self._drive()
             self._emit(
@@ -85,12 +96,18 @@ class Generator:
             )
             reason = await self._drain()
         finally:
-            for task in (ticking, flushing, sweeping):
+            for task in tasks:
                 task.cancel()
+        if self._failure is not None:
+            raise self._failure
         self._end_open_starts()
         self._tick()
         self._flush()
         self._emit(Drained(t_s=self._clock.now_us() / 1e6, held=len(self._open), reason=reason))
+
+    def _see_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
 
     @property
     def held_ids(self) -> list[str]:
@@ -137,7 +154,11 @@ class Generator:
             self._starting[arrival.index] = flight
             task = asyncio.get_running_loop().create_task(self._start(flight))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._started)
+
+    def _started(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._see_failure(task)
 
     def _drop(self, arrival: Arrival, workload: int, outcome: Outcome, cause: str) -> None:
         if outcome is Outcome.BACK_PRESSURED:
@@ -162,7 +183,10 @@ class Generator:
         self._starting.pop(flight.index, None)
         match answer:
             case Refused(cause):
-                self._contact.failed_us = self._clock.now_us()
+                if cause.endswith(UNRESOLVED):
+                    self._contact.failed_us = self._clock.now_us()
+                else:
+                    self._contact.answered_us = self._clock.now_us()
                 self._second.refuse(cause)
                 self._samples.append(self._sample(flight, Outcome.REJECTED, cause=cause))
             case Accepted():
@@ -176,7 +200,7 @@ class Generator:
             self._samples.append(self._sample(flight, Outcome.UNFINISHED))
             return
         self._open[flight.index] = flight
-        if self._manifest.observe == "watch" and self.watcher is not None:
+        if self.watcher is not None:
             self.watcher.add(flight)
         if self.on_accepted is not None:
             self.on_accepted(flight)
@@ -263,8 +287,13 @@ class Generator:
                 return f"the server has not answered for {_GIVE_UP_US // 1_000_000} s"
             await self._clock.sleep_until(min(now_us + 200_000, began_us + self._drain_us), self._idle)
         if self._open and self.sweeper is not None:
-            await self.sweeper.sweep(everything=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_SWEEP_S):
+                    await self.sweeper.sweep(self._oldest_open_us(), everything=True)
         return ""
+
+    def _oldest_open_us(self) -> int:
+        return min(flight.sent_us for flight in self._open.values())
 
     def _end_open_starts(self) -> None:
         for task in self._tasks:
@@ -285,7 +314,8 @@ class Generator:
         never = asyncio.Event()
         at_us = max(0, self._clock.now_us() // 1_000_000 * 1_000_000)
         while True:
-            at_us += 1_000_000
+            # A stall skips seconds: they are not made up for.
+            at_us = max(at_us, self._clock.now_us() // 1_000_000 * 1_000_000) + 1_000_000
             await self._clock.sleep_until(at_us, never)
             if self.watcher is not None:
                 self.watcher.restore()
@@ -299,19 +329,19 @@ class Generator:
     async def _sweep_often(self) -> None:
         while self.sweeper is not None:
             await self._clock.sleep(_SWEEP_S)
-            unwatched = self.watcher.unwatched if self.watcher is not None else 0
-            if self._open and (unwatched or self._manifest.observe == "visibility"):
-                await self.sweeper.sweep()
+            if self._open and (self.watcher is None or self.watcher.unwatched):
+                await self.sweeper.sweep(self._oldest_open_us())
 
     def _flush(self) -> None:
-        if self._samples:
-            self._emit(Samples(samples=self._samples))
-            self._samples = []
+        samples, self._samples = self._samples, []
+        for first in range(0, len(samples), _FRAME_SAMPLES):
+            self._emit(Samples(samples=samples[first : first + _FRAME_SAMPLES]))
 
     def _tick(self) -> None:
         second, self._second = self._second, _Second()
         self._emit(
             Tick(
+                generator=self._order.generator,
                 t_s=self._clock.now_us() / 1e6,
                 sent=second.sent,
                 accepted=second.accepted,

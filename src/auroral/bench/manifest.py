@@ -52,6 +52,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The agreement of one run."""
 
     run_id: str
+    nonce: str = ""
+    """Part of every request id, so that the server never takes a start for one of an earlier run of this id."""
     namespace: str
     task_queues: list[str]
     workloads: list[ManifestWorkload]
@@ -71,6 +73,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def workflow_id(self, generator: int, index: int) -> str:
         """Name the workflow of one intended start: `<run id>-<generator>-<index>`."""
         return f"{self.run_id}-{generator}-{index}"
+
+    def request_id(self, workflow_id: str) -> str:
+        """By which the server tells a start sent again from a second one."""
+        return f"{self.nonce}/{workflow_id}"
 
     @property
     def id_prefix(self) -> str:

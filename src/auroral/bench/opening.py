@@ -13,12 +13,14 @@ from temporalio.client import Client
 from auroral.bench import prepare
 from auroral.bench.blueprint import Blueprint
 from auroral.bench.environment import describe
+from auroral.bench.executions import count_by_status
 from auroral.bench.fleet import Fleet
 from auroral.bench.metrics import MetricsEndpoint
 from auroral.bench.progress import BenchSnapshot, Observer
 from auroral.bench.protocol import GeneratorOrder, WorkerOrder
 from auroral.bench.result import Environment
 from auroral.bench.settings import BenchSettings
+from auroral.errors import UsageError
 from auroral.temporal.connect import connect
 from auroral.temporal.local import LocalServer, start_local
 from auroral.temporal.spec import ConnectionSpec
@@ -95,6 +97,7 @@ class Opening:
         await prepare.wait_usable(
             client, manifest.namespace, f"{manifest.run_id}-usable", timeout_s=settings.worker_wait_s
         )
+        await self._require_new_run_id(client)
         endpoint = MetricsEndpoint(snapshot, self._fleet.metrics_urls, run_id=manifest.run_id)
         port = endpoint.start(settings.metrics_port)
         self._stack.callback(endpoint.stop)
@@ -104,6 +107,15 @@ class Opening:
         await prepare.await_workers(client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail)
         observer.phase("warm-up", "probe workflows")
         return await prepare.warm_up(client, manifest)
+
+    async def _require_new_run_id(self, client: Client) -> None:
+        known = sum((await count_by_status(client, self._manifest)).values())
+        if known:
+            raise UsageError(
+                f"expected a run id that the server has not seen, but it knows {known:,} workflows of a run "
+                f"{self._manifest.run_id}",
+                hint="leave --run-id out, or name another",
+            )
 
     async def _start_server(self) -> LocalServer:
         self._observer.phase("server", "no address was given: starting a local Temporal server")
@@ -145,7 +157,7 @@ class Opening:
             connection=connection,
             manifest=self._manifest,
             generator=number,
-            max_in_flight=share(settings.max_in_flight, number, parts),
+            max_in_flight=max(1, share(settings.max_in_flight, number, parts)),
             max_lag_s=settings.max_lag_s,
             max_watchers=share(settings.max_watchers, number, parts),
             start_timeout_s=settings.start_timeout_s,

@@ -92,6 +92,7 @@ class Samples(_Frame, frozen=True, kw_only=True):
 class Tick(_Frame, frozen=True, kw_only=True):
     """One second of a generator. Counts are of that second."""
 
+    generator: int = 0
     t_s: float
     sent: int
     accepted: int

@@ -101,6 +101,7 @@ class _Run:
         self._blueprint = make_blueprint(
             settings,
             run_id=run_id,
+            nonce=secrets.token_hex(8),
             namespace=namespace,
             cores=_cores(),
             created_at=now.isoformat(timespec="milliseconds"),
@@ -175,11 +176,18 @@ class _Run:
         try:
             await self._stop.unless_at_once(drive.run())
             settlement = await self._stop.unless_at_once(self._settle(client, drive, offset_us))
-            left = await self._stop.unless_at_once(self._clean_up(opened, drive))
+            if settlement.reconciliation.status == "unavailable":
+                left = self._left_behind(opened)
+            else:
+                left = await self._stop.unless_at_once(self._clean_up(opened, drive))
         except Stopped:
             hurried = True
             settlement = settlement or self._settle_nothing(drive)
-            left = msgspec.structs.replace(left, commands=cleanup.manual_commands(opened.connection, manifest))
+            left = msgspec.structs.replace(
+                left,
+                left_open=self._tally.outcomes[Outcome.UNFINISHED],
+                commands=cleanup.manual_commands(opened.connection, manifest),
+            )
             self._notes.append("Stopped at once: not everything was settled or cleaned up.")
         finally:
             watching.cancel()
@@ -229,7 +237,7 @@ class _Run:
 
     async def _settle(self, client: Client, drive: Drive, offset_us: int) -> Settlement:
         self._observer.phase("reconcile", "with the server's own counts")
-        manifest, settings = self._manifest, self._settings
+        manifest, settings, asked_before = self._manifest, self._settings, self._stop.requested
         return await settle(
             count=lambda: executions.count_by_status(client, manifest),
             listing=lambda: executions.list_executions(client, manifest),
@@ -243,7 +251,9 @@ class _Run:
             generator_processes=manifest.generator_processes,
             received=drive.received,
             choose_workload=self._mix.choose,
-            deadline_s=min(5.0, settings.settle_timeout_s) if drive.interrupted else settings.settle_timeout_s,
+            deadline_s=min(5.0, settings.settle_timeout_s) if asked_before else settings.settle_timeout_s,
+            hurry=lambda: self._stop.requested and not asked_before,
+            report=self._observer.detail,
         )
 
     def _settle_nothing(self, drive: Drive) -> Settlement:
@@ -266,6 +276,17 @@ class _Run:
         for sample in late:
             self._tally.add(sample)
         return msgspec.structs.replace(_nothing_settled(), late=late)
+
+    def _left_behind(self, opened: Opened) -> Cleanup:
+        """A server that does not answer: nothing can be ended now."""
+        return Cleanup(
+            left_open=self._tally.outcomes[Outcome.UNFINISHED],
+            terminated_directly=0,
+            terminated_by_batch=0,
+            remaining=None,
+            failure="the server does not answer",
+            commands=cleanup.manual_commands(opened.connection, self._manifest),
+        )
 
     async def _clean_up(self, opened: Opened, drive: Drive) -> Cleanup:
         self._observer.phase("clean-up")
@@ -320,10 +341,11 @@ class _Run:
         return self._write(result, settlement)
 
     def _write(self, result: Result, settlement: Settlement) -> RunOutcome:
+        # The result first: should the disk be full, it matters most.
+        self._directory.write_result(result)
         self._writer.close()
         self._directory.finish_samples(settlement.server_times.get)
         self._directory.write_histograms(self._tally, self._epoch_unix_us / 1e6)
-        self._directory.write_result(result)
         return RunOutcome(result=result, directory=self._directory.path)
 
     # What it knows of itself

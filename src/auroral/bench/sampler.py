@@ -263,12 +263,9 @@ def _queue(answers: Sequence[DescribeTaskQueueResponse | None]) -> QueueReading 
 
 
 def _held(ticks: Sequence[Tick]) -> tuple[int, int]:
-    """Workflows in flight and watchers, over the generators. A tick that came late is of another second: not added."""
-    by_second: dict[int, tuple[int, int]] = {}
-    for tick in ticks:
-        in_flight, watchers = by_second.get(round(tick.t_s), (0, 0))
-        by_second[round(tick.t_s)] = (in_flight + tick.in_flight, watchers + tick.watchers)
-    return max(by_second.values(), default=(0, 0))
+    """Workflows in flight and watchers, over the generators: of each its last tick."""
+    latest = {tick.generator: tick for tick in ticks}
+    return sum(tick.in_flight for tick in latest.values()), sum(tick.watchers for tick in latest.values())
 
 
 def _refusals(ticks: Sequence[Tick]) -> dict[str, int]:

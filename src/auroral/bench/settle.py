@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,6 +18,8 @@ from auroral.bench.tally import Tally
 from auroral.errors import TargetError
 
 _POLL_S = 0.5
+_REPORT_EVERY = 20_000
+"""Executions; a whole number of pages."""
 
 
 class Execution(Protocol):
@@ -62,38 +64,32 @@ async def settle(
     received: Callable[[int], bool],
     choose_workload: Callable[[int], int],
     deadline_s: float,
+    hurry: Callable[[], bool],
+    report: Callable[[str], None],
 ) -> Settlement:
     """Wait for visibility to settle, list the run's executions, and give every intended start its outcome.
 
     Adds to `tally`: the executions' times and state transitions, the unresolved starts, and the share of lost
-    generators. Without an answer from the server these are settled as not having arrived.
+    generators. Without an answer from the server these are settled as not having arrived. When `hurry()` the
+    server is asked once more, and no longer.
     """
-    known_already = not unresolved and not lost_generators
-    settling = Settling(deadline_s=deadline_s)
     began_s = time.monotonic()
-    counts: dict[str, int] | None = None
-    failure = ""
-    while True:
-        elapsed_s = time.monotonic() - began_s
-        try:
-            counts = await count()
-            failure = ""
-        except TargetError as error:
-            failure = error.message
-        ours = {outcome.value: number for outcome, number in tally.outcomes.items()} if known_already else {}
-        if failure:
-            if elapsed_s >= deadline_s:
-                break
-        elif settling.observe(elapsed_s, ours, counts or {}) == "settled":
-            break
-        await asyncio.sleep(_POLL_S)
+    ours = {} if unresolved or lost_generators else {outcome.value: n for outcome, n in tally.outcomes.items()}
+    counts, failure = await _settled_counts(count, ours, deadline_s, hurry)
     settled_s = time.monotonic() - began_s
 
     times, statuses, notes = ServerTimes(), bytearray(), []
     if not failure:
         try:
+            listed = 0
             async for rows in listing():
                 _note_rows(rows, times, statuses, tally, epoch_unix_us)
+                listed += len(rows)
+                if listed % _REPORT_EVERY == 0:
+                    report(f"{listed:,} executions listed")
+                if hurry():
+                    notes.append(f"the listing was cut short after {listed:,} executions: server times are partial")
+                    break
         except TargetError as error:
             notes.append(f"the run's executions could not be listed, so server times are missing: {error.message}")
     open_questions = [
@@ -125,6 +121,29 @@ async def settle(
     return Settlement(reconciliation=reconciliation, server_times=times, late=late, notes=notes)
 
 
+async def _settled_counts(
+    count: Callable[[], Awaitable[dict[str, int]]],
+    ours: Mapping[str, int],
+    deadline_s: float,
+    hurry: Callable[[], bool],
+) -> tuple[dict[str, int] | None, str]:
+    """Ask until the server's counts agree with ours or stand still; return them, or why there are none."""
+    settling = Settling(deadline_s=deadline_s)
+    began_s = time.monotonic()
+    counts: dict[str, int] | None = None
+    while True:
+        try:
+            counts, failure = await count(), ""
+        except TargetError as error:
+            failure = error.message
+        elapsed_s = time.monotonic() - began_s
+        if hurry() or elapsed_s >= deadline_s:
+            return counts, failure
+        if not failure and settling.observe(elapsed_s, ours, counts) == "settled":
+            return counts, ""
+        await asyncio.sleep(_POLL_S)
+
+
 _STATUSES = ("", "running", *(outcome.value for outcome in Outcome if outcome in CLOSED), "continued_as_new")
 
 
@@ -141,12 +160,12 @@ def _note_rows(
         known_started_us, known_closed_us, known_transitions = times.get(row.index)
         if known_started_us is not None:
             started_us = min(started_us, known_started_us)
-        if known_closed_us is not None and closed_us is not None:
-            closed_us = max(closed_us, known_closed_us)
+            # While any run of it is open, so is the chain.
+            closed_us = None if closed_us is None or known_closed_us is None else max(closed_us, known_closed_us)
         times.set(row.index, started_us, closed_us, row.state_transitions + (known_transitions or 0))
         if row.index >= len(statuses):
             statuses.extend(bytes(row.index + 65_536 - len(statuses)))
-        if row.status != "continued_as_new":
+        if row.status != "continued_as_new" and row.status in _STATUSES:
             statuses[row.index] = _STATUSES.index(row.status)
 
 

@@ -18,13 +18,14 @@ from temporalio.service import RPCError, WorkflowService
 
 from auroral.bench.clock import Clock
 from auroral.bench.manifest import ROOT_WORKFLOW_TYPE, Manifest
-from auroral.temporal.rpc import may_have_arrived, refusal_cause
+from auroral.temporal.rpc import bounded, may_have_arrived, refusal_cause
 
 UNRESOLVED = "unresolved"
 """Last part of the cause of a start of which nobody could tell whether it arrived."""
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
+_SEARCHES_PER_S = 500.0
 
 
 class Flight(msgspec.Struct, kw_only=True):
@@ -66,7 +67,10 @@ class Starter:
         """`inputs` are the workloads' encoded arguments; `resolve_s` bounds the search for a lost acknowledgement."""
         self._service = service
         self._clock = clock
+        self._timeout_s = timeout_s
         self._timeout = timedelta(seconds=timeout_s)
+        self._manifest = manifest
+        self._searching = 0
         self._resolve_us = round(resolve_s * 1e6)
         self._queues = manifest.task_queues
         execution_timeout = timedelta(seconds=manifest.execution_timeout_s)
@@ -95,11 +99,12 @@ class Starter:
             flight.sends += 1
             request = self._requests[flight.workload]
             request.workflow_id = flight.workflow_id
-            request.request_id = flight.workflow_id
+            request.request_id = self._manifest.request_id(flight.workflow_id)
             if len(self._queues) > 1:
                 request.task_queue.name = self._queues[flight.index % len(self._queues)]
             try:
-                await self._service.start_workflow_execution(request, retry=False, timeout=self._timeout)
+                call = self._service.start_workflow_execution(request, retry=False, timeout=self._timeout)
+                await bounded(call, self._timeout_s + 1)
             except RPCError as error:
                 if not lost and not may_have_arrived(error):
                     return Refused(refusal_cause(error))
@@ -109,5 +114,8 @@ class Starter:
                 return Accepted()
             if self._clock.now_us() - flight.sent_us > self._resolve_us:
                 return Refused(f"{lost}/{UNRESOLVED}")
-            await self._clock.sleep(pause_s)
+            self._searching += 1
+            # However many are searched for, all of them together ask at a bounded rate.
+            await self._clock.sleep(max(pause_s, self._searching / _SEARCHES_PER_S))
+            self._searching -= 1
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

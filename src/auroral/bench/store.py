@@ -45,7 +45,8 @@ class RunDirectory:
     def create(cls, path: Path, manifest: Manifest) -> RunDirectory:
         """Make the directory and write the manifest. Raises `OutputError`, also where a run lies there already."""
         with _writing(path):
-            taken = any((path / name).exists() for name in (MANIFEST, RESULT))
+            # A run that failed before its schedule leaves a manifest and logs: the next may take their place.
+            taken = any((path / name).exists() for name in (RESULT, SAMPLES, _SAMPLE_PARTS))
         if taken:
             raise OutputError(
                 f"expected a new directory for the results, but {path} holds a run already",

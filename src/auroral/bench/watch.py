@@ -8,7 +8,6 @@ watches are found closed by listing.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
@@ -24,7 +23,7 @@ from auroral.bench.clock import Clock
 from auroral.bench.samples import Observation, Outcome
 from auroral.bench.starts import Flight
 from auroral.errors import AuroralError
-from auroral.temporal.rpc import refusal_cause
+from auroral.temporal.rpc import bounded, refusal_cause
 
 OUTCOME_OF_EVENT = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: Outcome.COMPLETED,
@@ -62,7 +61,7 @@ class SweptRow(Protocol):
     def closed_unix_us(self) -> int | None: ...
 
 
-Lister = Callable[[int | None], AsyncIterator[Sequence[SweptRow]]]
+Lister = Callable[[int], AsyncIterator[Sequence[SweptRow]]]
 """Lists the closed executions of a generator; its argument bounds their close time from below (µs since 1970)."""
 
 
@@ -93,6 +92,7 @@ class Watcher:
         clock_offset_us: int,
         on_closed: Callable[[Flight, Closed], None],
         on_refused: Callable[[str], None],
+        on_error: Callable[[BaseException], None],
     ) -> None:
         """`limit` caps the polls; `clock_offset_us` is server − client, to place closes nobody saw."""
         self._service = service
@@ -104,9 +104,9 @@ class Watcher:
         self._offset_us = clock_offset_us
         self._on_closed = on_closed
         self._on_refused = on_refused
+        self._on_error = on_error
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._waiting: deque[Flight] = deque()
-        self._gone: set[int] = set()
+        self._waiting: dict[int, Flight] = {}
         self.allowed = limit
 
     @property
@@ -117,14 +117,14 @@ class Watcher:
     @property
     def unwatched(self) -> int:
         """Workflows that wait for a poll."""
-        return len(self._waiting) - len(self._gone)
+        return len(self._waiting)
 
     def add(self, flight: Flight) -> None:
         """Watch a workflow now, or when a poll is free."""
         if len(self._tasks) < self.allowed:
             self._begin(flight, prompt=True)
         else:
-            self._waiting.append(flight)
+            self._waiting[flight.index] = flight
 
     def forget(self, index: int) -> None:
         """A sweep has found it closed: stop watching."""
@@ -133,13 +133,12 @@ class Watcher:
             task.cancel()
             self._next()
         else:
-            self._gone.add(index)
+            self._waiting.pop(index, None)
 
     def restore(self) -> None:
         """Allow one more poll after refusals. Called once a second."""
-        if self.allowed < self._limit:
-            self.allowed = min(self._limit, self.allowed + max(1, self._limit // 100))
-            self._next()
+        self.allowed = min(self._limit, self.allowed + max(1, self._limit // 100))
+        self._next()
 
     async def stop(self) -> None:
         """End every poll."""
@@ -151,15 +150,18 @@ class Watcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin(self, flight: Flight, *, prompt: bool) -> None:
-        self._tasks[flight.index] = asyncio.get_running_loop().create_task(self._watch(flight, prompt))
+        task = asyncio.get_running_loop().create_task(self._watch(flight, prompt))
+        self._tasks[flight.index] = task
+        task.add_done_callback(self._see_failure)
+
+    def _see_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_error(error)
 
     def _next(self) -> None:
         while self._waiting and len(self._tasks) < self.allowed:
-            flight = self._waiting.popleft()
-            if flight.index in self._gone:
-                self._gone.discard(flight.index)
-            else:
-                self._begin(flight, prompt=False)
+            index = next(iter(self._waiting))
+            self._begin(self._waiting.pop(index), prompt=False)
 
     async def _watch(self, flight: Flight, prompt: bool) -> None:
         request = GetWorkflowExecutionHistoryRequest(
@@ -173,9 +175,8 @@ class Watcher:
         seen_from_us = None if prompt else self._clock.now_us()
         while closed is None:
             try:
-                response = await self._service.get_workflow_execution_history(
-                    request, retry=False, timeout=_POLL_TIMEOUT
-                )
+                poll = self._service.get_workflow_execution_history(request, retry=False, timeout=_POLL_TIMEOUT)
+                response = await bounded(poll, _POLL_TIMEOUT.total_seconds() + 1)
             except RPCError as error:
                 self._contact.failed_us = self._clock.now_us()
                 if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
@@ -186,6 +187,8 @@ class Watcher:
                     self._contact.answered_us = self._contact.failed_us
                     closed = self._missing()
                 else:
+                    # A token may be what is wrong: begin the poll anew.
+                    request.next_page_token = b""
                     await self._clock.sleep(_ERROR_PAUSE_S)
                 continue
             self._contact.answered_us = self._clock.now_us()
@@ -228,7 +231,7 @@ class Watcher:
         self._on_refused(cause)
         self._tasks.pop(flight.index, None)
         self.allowed = max(1, min(self.allowed, len(self._tasks)))
-        self._waiting.append(flight)
+        self._waiting[flight.index] = flight
 
 
 def _successor(event: HistoryEvent) -> str:
@@ -245,10 +248,12 @@ def _successor(event: HistoryEvent) -> str:
 
 
 class Sweeper:
-    """Finds closed workflows by listing them: the last few seconds each time, everything at the end."""
+    """Finds closed workflows by listing those that closed since the last time, with a margin."""
 
-    MARGIN_US = 15_000_000
-    """Visibility may lag behind by this much before only the last sweep finds a close."""
+    MARGIN_US = 3_000_000
+    DEEP_MARGIN_US = 30_000_000
+    """Every fifth sweep: visibility may lag behind by this much before only the last sweep finds a close."""
+    DEEP_EVERY = 5
 
     def __init__(
         self,
@@ -270,15 +275,22 @@ class Sweeper:
         self._on_swept = on_swept
         self._on_refused = on_refused
         self._swept_to_us: int | None = None
+        self._sweeps = 0
 
-    async def sweep(self, *, everything: bool = False) -> None:
-        """List once and report every root that has closed. A refusal is counted, not raised."""
+    async def sweep(self, oldest_open_us: int, *, everything: bool = False) -> None:
+        """List once and report every root that has closed. A refusal is counted, not raised.
+
+        `oldest_open_us` is when the oldest workflow in question was sent: nothing of interest closed before.
+        `everything` since then is listed on request, else what closed since the last sweep.
+        """
         began_us = self._clock.now_us()
-        since_unix_us = None
+        since_us = oldest_open_us - self.MARGIN_US
         if not everything and self._swept_to_us is not None:
-            since_unix_us = self._swept_to_us + self._epoch_unix_us + self._offset_us - self.MARGIN_US
+            self._sweeps += 1
+            margin_us = self.MARGIN_US if self._sweeps % self.DEEP_EVERY else self.DEEP_MARGIN_US
+            since_us = max(since_us, self._swept_to_us - margin_us)
         try:
-            async for rows in self._list(since_unix_us):
+            async for rows in self._list(since_us + self._epoch_unix_us + self._offset_us):
                 self._contact.answered_us = self._clock.now_us()
                 for row in rows:
                     self._report(row)
