@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auroral.config import DEFAULT, FileLayer, Layer, Resolved, Setting, did_you_mean, parse_file, parse_flag, resolve
+from auroral.config import (
+    DEFAULT,
+    FileLayer,
+    Layer,
+    Resolved,
+    Setting,
+    did_you_mean,
+    parse_file,
+    parse_flag,
+    printable,
+    resolve,
+)
 from auroral.errors import ConfigurationError, UsageError
 
 
@@ -190,3 +201,20 @@ def test_a_password_in_a_url_is_not_told() -> None:
 def test_long_values_are_cut() -> None:
     [problem] = resolved({"rate": "9" * 500}).problems
     assert len(problem.value) < 130
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 5000 + "]" * 5000, "x = " + "9" * 5000])
+def test_toml_that_exhausts_its_reader_is_told(text: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"b\.toml is not valid TOML: it (is nested too deeply|has a number of too many)"
+    ):
+        parse_file("b.toml", text)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\x1b[31mb", "a\udcffb"])
+def test_texts_that_no_file_or_terminal_can_hold(text: str) -> None:
+    [problem] = resolved({"kind": text}).problems
+    assert problem.expected == "a digit from 1 to 9, without control characters and in UTF-8"
+    assert printable(problem.value)
+    [problem] = resolved(bench={text: 1}).problems
+    assert printable(str(problem))

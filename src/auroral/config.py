@@ -7,8 +7,9 @@ becomes a setting.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
@@ -117,11 +118,32 @@ def parse_file(path: str, text: str) -> FileLayer:
 
     try:
         return FileLayer(path, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{path} is not valid TOML: {error}",
+            f"{path} is not valid TOML: {toml_fault(error)}",
             hint='settings stand below a line [bench], such as: duration = "5m"',
         ) from error
+
+
+def toml_fault(error: ValueError | RecursionError) -> str:
+    """Say what `tomllib` found. It raises a plain `ValueError` for a number of more than 4,300 digits."""
+    import tomllib
+
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it has a number of too many digits"
+
+
+def printable(text: str) -> bool:
+    """Whether a text can stand in a file and on a terminal: no control characters, and nothing but Unicode."""
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
+
+
+def escaped(text: str) -> str:
+    """The text, with what is not printable escaped."""
+    return "".join(
+        character if printable(character) else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 def parse_flag(text: str) -> bool:
@@ -223,7 +245,7 @@ def _section(settings: Sequence[Setting], file: FileLayer | None, table: str, re
             expected = f"this key below a line [{table}]"
         else:
             expected = f"only the table [{table}]{did_you_mean(key, [table])}"
-        resolved.problems.append(Problem(key, _brief(value), file.path, expected))
+        resolved.problems.append(Problem(escaped(key), _brief(value), file.path, expected))
     section = file.content.get(table, {})
     if not isinstance(section, Mapping):
         return {}
@@ -231,7 +253,9 @@ def _section(settings: Sequence[Setting], file: FileLayer | None, table: str, re
         if key not in known:
             meant = did_you_mean(key.replace("_", "-"), known)
             resolved.problems.append(
-                Problem(key, _brief(value), f"{file.path}: [{table}] {key}", f"a known setting{meant}")
+                Problem(
+                    escaped(key), _brief(value), f"{file.path}: [{table}] {escaped(key)}", f"a known setting{meant}"
+                )
             )
     return section
 
@@ -260,6 +284,8 @@ def _read_one(setting: Setting, raw: Any, origin: Origin, fallback: Any) -> tupl
         return (raw, []) if setting.flag else (fallback, [problem])
     if not isinstance(raw, str | int | float):
         return fallback, [problem]
+    if isinstance(raw, str) and not printable(raw.strip()):
+        return fallback, [replace(problem, expected=f"{setting.expected}, without control characters and in UTF-8")]
     try:
         return setting.parse(raw.strip() if isinstance(raw, str) else repr(raw)), []
     except ValueError as error:
@@ -274,5 +300,5 @@ def _brief(value: Any) -> str:
     elif isinstance(value, str) and not value.strip():
         text = repr(value)
     else:
-        text = re.sub(r"//[^/@\s]*@", "//***@", str(value))
+        text = escaped(re.sub(r"//[^/@\s]*@", "//***@", str(value)))
     return text if len(text) <= 120 else f"{text[:117]}…"

@@ -225,3 +225,13 @@ def test_worker_flags_are_settings() -> None:
     names = {setting.name for setting in WORKER_SETTINGS}
     assert {"address", "worker-count", "task-queue", "metrics-port"} <= names
     assert not names & {"target-rate", "generator-only", "worker-only", "threshold"}
+
+
+def test_no_workers_means_that_they_are_elsewhere() -> None:
+    assert build(bench(worker_count="0")).generator_only
+    assert not build(bench(worker_count="1")).generator_only
+
+
+def test_a_mix_names_each_workload_once() -> None:
+    [problem] = bench(workload=["timer=2", "simple", "timer"]).problems
+    assert (problem.name, problem.expected) == ("workload", "each workload once, with =WEIGHT in a mix")

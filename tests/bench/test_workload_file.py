@@ -25,6 +25,7 @@ from auroral.bench.steps import (
 )
 from auroral.bench.workload import builtin
 from auroral.bench.workload_file import load, parse
+from auroral.config import printable
 from auroral.errors import ConfigurationError
 from tests.support.workloads import workloads
 
@@ -126,7 +127,58 @@ def test_bare_values_and_bare_kinds() -> None:
 
 
 def test_the_name_is_the_files_unless_given() -> None:
-    assert parse("", format="toml", origin="dir/order.toml") == Workload(name="order")
+    assert parse("steps = []", format="toml", origin="dir/order.toml") == Workload(name="order")
+
+
+@pytest.mark.parametrize("text", ["", "name = 'order'"])
+def test_a_file_without_steps_is_none(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"steps = missing .*expected a list of steps"):
+        parse(text, format="toml", origin="order.toml")
+
+
+def test_a_byte_order_mark_is_no_fault() -> None:
+    for format_, text in (("toml", "steps = []"), ("yaml", "steps: []")):
+        assert parse(f"\ufeff{text}", format=format_, origin="x").steps == ()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("steps = " + "[" * 5000 + "]" * 5000, "valid TOML: it is nested too deeply"),
+        ("steps = " + "9" * 5000, "valid TOML: it has a number of too many digits"),
+        ("steps = [{activity = '" + "9" * 5000 + "'}]", "a whole number, 1 to 10,000"),
+        ("steps = [{timer = 1e400}, {timer = 'nan'}]", "a duration such as"),
+    ],
+)
+def test_toml_beyond_all_measure(text: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        parse(text, format="toml", origin="x.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("steps: " + "[" * 5000 + "]" * 5000, "valid YAML: it is nested too deeply"),
+        ("steps: [{activity: " + "9" * 5000 + "}]", "valid YAML: Exceeds the limit"),
+        ("steps:\n\t- timer", "cannot start any token (at line 2, column 1)"),
+        ("steps: [2001-99-99]", "valid YAML: month must be in 1..12"),
+        ('name: "\\ud800"\nsteps: []', "1 to 100 characters, none of them control characters"),
+        ('name: "a\\e[31m"\nsteps: []', "1 to 100 characters, none of them control characters"),
+        ('"st\\e[2Jeps": 3', r"st\x1b[2Jeps = 3"),
+    ],
+)
+def test_yaml_beyond_all_measure(text: str, told: str) -> None:
+    shown = message(text)
+    assert told in shown
+    assert printable(shown.replace("\n", ""))
+
+
+def test_aliases_that_say_more_steps_than_memory_holds() -> None:
+    lines = ["a0: &a0 [timer, timer, timer, timer]"]
+    for level in range(1, 6):
+        children = ", ".join(f"{{child: {{steps: *a{level - 1}}}}}" for _ in range(30))
+        lines.append(f"a{level}: &a{level} [{children}]")
+    assert "expected at most 1,000 steps" in message("\n".join([*lines, "steps: *a5"]))
 
 
 def test_every_problem_at_once_with_its_place() -> None:

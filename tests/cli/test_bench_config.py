@@ -46,7 +46,11 @@ def test_all_problems_at_once(cli: Cli, tmp_path: Path) -> None:
     environ = {"BENCHMARK_CONFIG": "b.toml", "BENCHMARK_DURATION": "soon"}
     arguments = ("bench", "config", "--target-rate", "0", "--threshold", "p99")
     ended = cli(*arguments, environ=environ)
-    assert (ended.code, ended.out) == (2, "")
+    assert ended.code == 2
+    shown = rows(ended)
+    assert shown["child-count"] == ("0", "b.toml: [bench] child-count")
+    assert shown["duration"] == ("soon", "BENCHMARK_DURATION")
+    assert shown["seed"][1] == "default"
     lines = ended.err.splitlines()
     assert lines[0] == "error: the configuration has 5 problems:"
     assert lines[1] == (
@@ -115,3 +119,13 @@ def test_a_directory_is_no_configuration_file(cli: Cli, tmp_path: Path) -> None:
     ended = cli("bench", "config", "--config", str(tmp_path))
     assert ended.code == 2
     assert "cannot be read: Is a directory" in ended.err
+
+
+def test_a_configuration_file_needs_a_name(cli: Cli) -> None:
+    ended = cli("bench", "config", "--config", "")
+    assert (ended.code, ended.err.splitlines()[0]) == (2, "error: expected a file after --config, not ''")
+
+
+def test_a_byte_order_mark_is_no_fault(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "b.toml").write_text("\ufeff[bench]\nchild-count = 7\n", encoding="utf-8")
+    assert rows(cli("bench", "config", "--config", "b.toml"))["child-count"][0] == "7"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,3 +52,28 @@ def test_reports_that_cannot_be_written(cli: Cli, tmp_path: Path, stored: Stored
     ended = cli("bench", "report", "run")
     assert ended.code == 2
     assert f"the reports cannot be written: {os.strerror(21)}" in ended.err
+
+
+def test_a_disk_that_is_full_leaves_the_old_reports_whole(cli: Cli, tmp_path: Path, stored: Stored) -> None:
+    stored("pass", tmp_path / "run")
+    cli("bench", "report", "run")
+    before = {path.name: path.read_text() for path in (tmp_path / "run").iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        ended = cli("bench", "report", "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ended.code == 2
+    assert "the reports cannot be written: File too large" in ended.err
+    assert "auroral bench report run" in ended.err
+    assert {path.name: path.read_text() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_document_of_another_schema(cli: Cli, tmp_path: Path, stored: Stored) -> None:
+    stored("pass", tmp_path)
+    path = tmp_path / "result.json"
+    path.write_text(path.read_text().replace("auroral.bench.result/1", "auroral.bench.result/0"))
+    ended = cli("bench", "report", ".")
+    assert ended.code == 2
+    assert "expected a result document auroral.bench.result/1, not auroral.bench.result/0" in ended.err

@@ -113,7 +113,7 @@ def test_a_bug_without_a_temp_dir_is_told_on_stderr(
     assert "Traceback" in ended.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_interrupt_from_the_first_moment(number: signal.Signals) -> None:
     code = (
         "import os, sys, click; from auroral.cli import main; "

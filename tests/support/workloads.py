@@ -61,4 +61,7 @@ def workloads(draw: st.DrawFn) -> Workload:
     """A workload of a few steps, children up to some levels deep."""
     steps = draw(st.lists(nested | interactive, max_size=5))
     ends = draw(st.lists(st.builds(ContinueAsNew, times=counts), max_size=1))
-    return Workload(name=draw(st.text(min_size=1, max_size=100)), steps=(*steps, *ends))
+    return Workload(
+        name=draw(st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100)),
+        steps=(*steps, *ends),
+    )

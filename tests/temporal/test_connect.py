@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from auroral.errors import TargetError, UsageError
-from auroral.temporal.connect import Resolved, connect, resolve
+from auroral.temporal.connect import Resolved, _translated, connect, resolve
 from auroral.temporal.local import LocalServer
 from auroral.temporal.spec import ConnectionSpec, TargetSettings
 
@@ -135,6 +135,17 @@ def test_faults_name_the_file_and_what_is_wrong(tmp_path: Path) -> None:
         resolve(TargetSettings(), one_of_two)
 
 
+@pytest.mark.parametrize(("text", "tls"), [("", False), ("true", True), ("1", True), ("FALSE", False), ("0", False)])
+def test_tls_by_variable(text: str, tls: bool) -> None:
+    assert resolved(TargetSettings(), {"TEMPORAL_ADDRESS": "a:1", "TEMPORAL_TLS": text}).connection.tls is tls
+
+
+@pytest.mark.parametrize("text", ["no", "maybe", "T"])
+def test_a_tls_variable_that_the_sdk_would_take_for_true(text: str) -> None:
+    with pytest.raises(UsageError, match=r"TEMPORAL_TLS is .* expected true, false, 1 or 0"):
+        resolve(TargetSettings(), {"HOME": "/nonexistent", "TEMPORAL_ADDRESS": "a:1", "TEMPORAL_TLS": text})
+
+
 @pytest.mark.parametrize("address", ["localhost", "http://a:1", "a:", ":7233", "a:70000", "a:x"])
 def test_an_address_is_host_and_port(address: str) -> None:
     with pytest.raises(UsageError, match="expected host:port"):
@@ -150,6 +161,7 @@ async def listener(answer: bytes | None) -> AsyncIterator[str]:
             if answer is None:
                 await reader.read()
             else:
+                await reader.read(1024)  # else the connection is reset
                 writer.write(answer)
                 await writer.drain()
         writer.close()
@@ -172,10 +184,43 @@ async def test_no_such_host() -> None:
 
 async def test_something_else_listens() -> None:
     async with listener(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address:
-        with pytest.raises(TargetError, match="cannot connect to"):
+        with pytest.raises(TargetError, match=r"cannot connect to .* answers as a web server"):
             await connect(ConnectionSpec(address=address, namespace="benchmark"))
-        with pytest.raises(TargetError, match="cannot connect to"):
+        with pytest.raises(TargetError, match=r"cannot connect to .* answers without TLS") as caught:
             await connect(ConnectionSpec(address=address, namespace="benchmark", tls=True))
+    assert "--no-tls" in caught.value.hint
+
+
+@pytest.mark.parametrize(("answer", "told"), [(b"\x15\x03\x01\x00\x02\x02\x50", "it expects TLS"), (b"", "closes")])
+async def test_a_peer_that_wants_tls(answer: bytes, told: str) -> None:
+    async with listener(answer) as address:
+        with pytest.raises(TargetError, match=told) as caught:
+            await connect(ConnectionSpec(address=address, namespace="benchmark"))
+    assert "--tls" in caught.value.hint
+
+
+@pytest.mark.parametrize("address", ["a..b:1", f"{'a' * 300}:1"])
+async def test_what_is_no_host_is_not_tried_twice(address: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(TargetError, match="no host's name"):
+        await connect(ConnectionSpec(address=address, namespace="benchmark"), patience_s=30)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("tonic::transport::Error(Transport, PrivateKeyParseError)", "the client key is not in PEM format"),
+        (
+            "Error(Transport, ConnectError(Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }))",
+            "the server's certificate is not accepted: UnknownIssuer",
+        ),
+        ("ConnectError(Custom { error: InvalidMessage(InvalidContentType) })", "it answers without TLS"),
+        ("something else", "something else"),
+    ],
+)
+def test_the_sdks_words_are_put_plainly(reason: str, told: str) -> None:
+    assert str(_translated(reason)) == told
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -233,7 +278,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def test_patience_ends() -> None:
     started = time.monotonic()
-    with pytest.raises(TargetError, match=r"for 1 s: Connection refused"):
+    with pytest.raises(TargetError, match=r"Connection refused \(tried for 1 s\)"):
         await connect(ConnectionSpec(address="127.0.0.1:1", namespace="benchmark"), patience_s=1.0)
     assert time.monotonic() - started < 3
 

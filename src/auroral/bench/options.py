@@ -204,6 +204,8 @@ def build(resolved: Resolved) -> BenchSettings:
             "worker": msgspec.structs.replace(_DEFAULTS.worker, **plain["worker"]),
         }
     )
+    if settings.worker_count == 0 and not settings.worker_only:
+        settings = msgspec.structs.replace(settings, generator_only=True)
     if _count_decides(resolved):
         settings = msgspec.structs.replace(settings, duration_given=False, duration_s=_length_of_count_s(resolved))
     return settings
@@ -273,6 +275,9 @@ def _role_problems(resolved: Resolved, faulty: set[str]) -> list[Problem]:
         problems.append(_problem(resolved, "worker-count", "at least 1 with worker-only"))
     if "namespace" not in faulty and not chosen["allow-namespace"] and not benchmark_namespace(chosen["namespace"]):
         problems.append(_problem(resolved, "namespace", NAMESPACE_EXPECTED))
+    sources = [workload.source for workload in chosen["workload"]]
+    if len(set(sources)) < len(sources):
+        problems.append(_problem(resolved, "workload", "each workload once, with =WEIGHT in a mix"))
     return problems
 
 

@@ -251,7 +251,7 @@ async def await_workers(
             return list(ready.values())
         if clock() >= end:
             raise TargetError(
-                f"expected {manifest.expected_workers} workers on the task queues "
+                f"expected {manifest.expected_workers} worker{'s' if manifest.expected_workers > 1 else ''} to poll "
                 f"{', '.join(manifest.task_queues)}, but {len(ready)} came within {format_duration(timeout_s)}",
                 hint=f"start them: {worker_command(client, manifest)}",
             )

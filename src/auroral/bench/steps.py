@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 import msgspec
 
 from auroral.bench.durations import Duration, Exponential, LogNormal, Normal, Uniform
+from auroral.config import escaped, printable
 from auroral.errors import ConfigurationError, Problem
 from auroral.units import format_duration, format_size
 
@@ -234,8 +235,9 @@ def from_plain(plain: dict[str, Any]) -> Workload:
 def validate(workload: Workload, *, origin: str = "the workload") -> list[Problem]:
     """Every problem of the workload, each named by its place, e.g. `steps[2].activity.count`."""
     problems = list(_sequence_problems(workload.steps, "steps", 0, origin))
-    if not workload.name or len(workload.name) > 100:
-        problems.append(Problem("name", repr(workload.name), origin, "1 to 100 characters"))
+    if not workload.name or len(workload.name) > 100 or not printable(workload.name):
+        shown = repr(workload.name) if len(workload.name) <= 100 else f"{len(workload.name):,} characters"
+        problems.append(Problem("name", escaped(shown), origin, "1 to 100 characters, none of them control characters"))
     total = count_steps(workload.steps)
     if total > MOST_STEPS:
         problems.append(Problem("steps", f"{total:,} steps", origin, f"at most {MOST_STEPS:,}, nested ones included"))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, get_args
 
 from auroral.bench.durations import Duration, Exponential, LogNormal, Normal, Uniform
-from auroral.bench.steps import DEEPEST, STEP_TYPES, Field, Mode, Step, Timer, Workload, validate
+from auroral.bench.steps import DEEPEST, MOST_STEPS, STEP_TYPES, Field, Mode, Step, Timer, Workload, validate
 from auroral.bench.workload import BUILTINS, builtin
+from auroral.config import escaped, toml_fault
 from auroral.errors import ConfigurationError, Problem
 from auroral.units import parse_duration_s, parse_ratio, parse_size_bytes
 
@@ -60,7 +62,7 @@ def load(
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         problem = Problem("workload", source, origin, f"a file that can be read ({reason}), or a built-in workload")
         raise ConfigurationError([problem], hint=f"built-in workloads: {', '.join(BUILTINS)}") from error
     return parse(text, format=format_, origin=source)
@@ -68,6 +70,7 @@ def load(
 
 def parse(text: str, *, format: Format, origin: str) -> Workload:
     """Read a workload file's text; `origin` names the file. Raises `ConfigurationError` with every problem."""
+    text = text.removeprefix("\ufeff")  # a byte order mark, as some editors write it
     document = _read_toml(text, origin) if format == "toml" else _read_yaml(text, origin)
     reader = _Reader(origin)
     workload = reader.workload(document)
@@ -83,8 +86,8 @@ def _read_toml(text: str, origin: str) -> Any:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError([Problem("workload", "text", origin, f"valid TOML: {error}")]) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError([Problem("workload", "text", origin, f"valid TOML: {toml_fault(error)}")]) from error
 
 
 def _read_yaml(text: str, origin: str) -> Any:
@@ -103,9 +106,18 @@ def _read_yaml(text: str, origin: str) -> Any:
 
     try:
         return yaml.load(text, Loader)
-    except (yaml.YAMLError, RecursionError) as error:
-        shown = " ".join(str(error).split())
-        raise ConfigurationError([Problem("workload", "text", origin, f"valid YAML: {shown}")]) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigurationError([Problem("workload", "text", origin, f"valid YAML: {_yaml_fault(error)}")]) from error
+
+
+def _yaml_fault(error: Exception) -> str:
+    """Say what PyYAML found and where. Of numbers and dates it raises Python's own `ValueError`."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    found, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if found is None or mark is None:
+        return " ".join(str(error).partition("; use sys.")[0].split())
+    return f"{found} (at line {mark.line + 1}, column {mark.column + 1})"
 
 
 class _Reader:
@@ -113,10 +125,13 @@ class _Reader:
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
+        self._read = 0
         self.problems: list[Problem] = []
 
     def workload(self, document: Any) -> Workload:
         table = self._table(document, "the workload", ("name", "steps"))
+        if isinstance(document, Mapping) and "steps" not in table:
+            self._problem("steps", "missing", "a list of steps; an empty one is a workflow that completes at once")
         name = table.get("name", Path(self._origin).stem)
         if not isinstance(name, str):
             self._problem("name", name, "a text")
@@ -129,7 +144,16 @@ class _Reader:
             return ()
         if depth > DEEPEST:
             return ()  # `validate` says so; a YAML list may contain itself
-        return tuple(self._step(entry, f"{path}[{index}]", depth) for index, entry in enumerate(value))
+        steps: list[Step] = []
+        for index, entry in enumerate(value):
+            # YAML's aliases can say more steps in a line than memory holds.
+            self._read += 1
+            if self._read > MOST_STEPS:
+                if self._read == MOST_STEPS + 1:
+                    self._problem(path, value, f"at most {MOST_STEPS:,} steps, nested ones included")
+                break
+            steps.append(self._step(entry, f"{path}[{index}]", depth))
+        return tuple(steps)
 
     def _step(self, value: Any, path: str, depth: int) -> Step:
         kinds = f"a table with one of {', '.join(STEP_TYPES)}"
@@ -179,8 +203,8 @@ class _Reader:
                 return self._steps(value, path, depth + 1)
 
     def _whole(self, value: Any, path: str, expected: str) -> Any:
-        if isinstance(value, str) and value.strip().replace("_", "").isdecimal():
-            return int(value)
+        if isinstance(value, str) and re.fullmatch(r"[0-9_]{1,18}", value.strip()) and value.strip("_ "):
+            return int(value.replace("_", ""))
         return self._check(value, path, isinstance(value, int) and not isinstance(value, bool), expected)
 
     def _text(self, value: Any, path: str, read: Callable[[str], _Value]) -> _Value | None:
@@ -251,7 +275,7 @@ class _Reader:
         return None
 
     def _problem(self, path: str, value: Any, expected: str) -> None:
-        self.problems.append(Problem(path, _shown(value), self._origin, expected))
+        self.problems.append(Problem(escaped(path), _shown(value), self._origin, expected))
 
 
 def _refuse(source: str, origin: str, expected: str) -> NoReturn:
@@ -280,4 +304,5 @@ def _shown(value: Any) -> str:
             text = f"a list of {len(value)}"
         case _:
             text = json.dumps(value, default=str)
+    text = escaped(text)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -14,7 +14,7 @@ from auroral.errors import ExitCode
 
 
 def show(process: Process, flags: Mapping[str, Any], *, config_file: str | None, as_json: bool) -> ExitCode:
-    """Print the resolved settings. Raises `ConfigurationError` where they have problems, after any JSON."""
+    """Print the resolved settings. Raises `ConfigurationError` where they have problems, after printing."""
     resolved = resolve_layers(process, flags, config_file)
     values = config_values(process, resolved)  # may find a problem of the target
     if as_json:
@@ -26,12 +26,12 @@ def show(process: Process, flags: Mapping[str, Any], *, config_file: str | None,
             ],
             "warnings": resolved.warnings,
         }
-        process.out(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        process.document(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
     for warning in resolved.warnings:
         process.err(f"warning: {warning}")
-    resolved.raise_problems()
     if not as_json:
         process.out(table(values))
+    resolved.raise_problems()
     return ExitCode.OK
 
 

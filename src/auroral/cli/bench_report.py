@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 
 from auroral.bench.result import Result, decode
@@ -18,9 +20,9 @@ def report(process: Process, directory: str, form: str) -> ExitCode:
     result = _decode(path / RESULT, data)
     summary, page = write_reports(result, path)
     if form == "json":
-        process.out(data.decode())
+        process.document(data.decode())
     elif form == "html":
-        process.out(page)
+        process.document(page)
     else:
         process.out(summary)
     return ExitCode.OK
@@ -33,14 +35,24 @@ def write_reports(result: Result, directory: Path) -> tuple[str, str]:
 
     text, page = summary(result, directory), render(result)
     try:
-        (directory / SUMMARY).write_text(text, encoding="utf-8")
-        (directory / PAGE).write_text(page, encoding="utf-8")
+        _replace(directory / SUMMARY, text)
+        _replace(directory / PAGE, page)
     except OSError as error:
         raise OutputError(
             f"{directory}: the reports cannot be written: {error.strerror}",
-            hint="make the directory writable, then: auroral bench report DIRECTORY",
+            hint=f"make room there that can be written, then: auroral bench report {shlex.quote(str(directory))}",
         ) from error
     return text, page
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file beside its place and rename it: a reader never finds half of one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _read(directory: Path) -> bytes:

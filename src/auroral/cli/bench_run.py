@@ -97,7 +97,7 @@ async def _iterate(process: Process, configured: Configured, live: bool, as_json
             if worst is ExitCode.INTERRUPTED:
                 break
     if as_json:
-        process.out(_documents([result for result, _ in results], settings.iterations))
+        process.document(_documents([result for result, _ in results], settings.iterations))
     elif settings.iterations > 1:
         process.out(iteration_table(results))
     return worst
@@ -141,9 +141,11 @@ async def _work_until_stopped(process: Process, settings: BenchSettings, live: b
 
 @contextmanager
 def _interrupts(stop: StopSignal) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into requests to stop, for as long as the block lasts."""
+    """Turn SIGINT, SIGTERM and SIGHUP into requests to stop, for as long as the block lasts."""
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:  # `nohup`
+        del before[signal.SIGHUP]
     for number in before:
         loop.add_signal_handler(number, stop.request)
     try:

@@ -21,7 +21,7 @@ from auroral.bench.result import ConfigValue
 from auroral.bench.settings import BenchSettings
 from auroral.cli.process import Process
 from auroral.config import FileLayer, Resolved, parse_file
-from auroral.errors import OutputError, Problem
+from auroral.errors import OutputError, Problem, UsageError
 
 
 class Configured(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +57,9 @@ def config_values(process: Process, resolved: Resolved) -> list[ConfigValue]:
     }
     if not resolved.problems:
         shown |= _target_values(process, resolved)
+    for problem in resolved.problems:
+        if problem.name in shown:  # else what stands there is the default, which nobody asked for
+            shown[problem.name] = (problem.value, problem.origin)
     return [ConfigValue(name=name, value=value, origin=origin) for name, (value, origin) in shown.items()]
 
 
@@ -81,17 +84,22 @@ def _target_values(process: Process, resolved: Resolved) -> dict[str, tuple[str,
 
 
 def _read_file(process: Process, config_file: str | None) -> FileLayer | None:
-    named_by = "--config" if config_file else CONFIG_VARIABLE
-    path = config_file or process.environ.get(CONFIG_VARIABLE, "").strip()
+    named_by = "--config" if config_file is not None else CONFIG_VARIABLE
+    path = config_file if config_file is not None else process.environ.get(CONFIG_VARIABLE, "").strip()
+    if config_file is not None and not path.strip():
+        raise UsageError("expected a file after --config, not ''", hint="leave --config out to use none")
     if not path:
         return None
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise OutputError(
             f"there is no configuration file {path} (from {named_by})", hint=f"it is looked up from {Path.cwd()}"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise OutputError(f"the configuration file {path} (from {named_by}) cannot be read: {reason}") from error
+        raise OutputError(
+            f"the configuration file {path} (from {named_by}) cannot be read: {reason}",
+            hint="expected a TOML file with settings below a line [bench]",
+        ) from error
     return parse_file(path, text)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import signal
 import sys
 
@@ -10,7 +12,7 @@ import click
 
 from auroral import __version__
 from auroral.cli.command import Group
-from auroral.cli.process import Process
+from auroral.cli.process import Process, unwritable_stdout
 from auroral.errors import AuroralError, ExitCode
 
 COMMANDS = {"bench": ("auroral.cli.bench:bench", "Load a Temporal cluster and say what it carried.")}
@@ -22,16 +24,30 @@ root = Group(
     epilog="Exit codes: 0 done and passed, 1 a threshold or check failed, 2 wrong usage or configuration, "
     "3 target unreachable or unhealthy, 4 interrupted, 5 inconclusive, 70 a bug in auroral.",
 )
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 click.version_option(__version__, message="auroral %(version)s")(root)
 
 
 def entry_point() -> None:
     """Run the command line of this process and exit with its status.
 
-    SIGTERM interrupts as SIGINT does, from the first moment: whoever stops a container sends it.
+    SIGTERM and SIGHUP interrupt as SIGINT does, from the first moment: whoever stops a container sends the one, a
+    terminal that is closed the other, which `nohup` ignores.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(run(Process.current()))
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    process = Process.current()
+    code = run(process)
+    if "temporalio.bridge.temporal_sdk_bridge" not in sys.modules:
+        sys.exit(code)
+    # Threads of the SDK's core may call Python while the interpreter ends, which then aborts the process ("Fatal
+    # Python error: PyGILState_Release", seen with SDK 1.35 after a failed connect).
+    with contextlib.suppress(OSError, ValueError):
+        process.stdout.flush()
+    process.stderr.flush()
+    os._exit(code)
 
 
 def run(process: Process) -> int:
@@ -55,8 +71,17 @@ def run(process: Process) -> int:
         process.close_stdout()
         return ExitCode.OK
     except Exception as error:
-        process.err(_bug(error))
-        return ExitCode.BUG
+        return _unforeseen(process, error)
+
+
+def _unforeseen(process: Process, error: Exception) -> ExitCode:
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:  # click prints help itself
+        process.close_stdout()
+        told = unwritable_stdout(error)
+        process.err(f"error: {told}")
+        return told.exit_code
+    process.err(_bug(error))
+    return ExitCode.BUG
 
 
 def _usage_hint(error: click.ClickException) -> str:

@@ -1,13 +1,59 @@
-"""The edges of the process: arguments, environment, streams. The one object that tests replace."""
+"""The edges of the process: arguments, environment, streams. The one object that tests replace.
+
+Whatever a stream cannot hold, no text is lost and no run ends for it: what an encoding lacks is escaped, and
+stderr goes on into nothing where its reader or its terminal went away.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TextIO, cast
+
+from auroral.errors import OutputError
+
+
+class Diagnostics(io.TextIOBase):
+    """A stream for messages that never fails: a reader that went away (`2>&1 | head`) must not end a run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._gone = False
+
+    def write(self, text: str) -> int:
+        """Write, or do nothing once that has failed."""
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or do nothing once that has failed."""
+        self._try(self._stream.flush)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Of the stream below: whoever draws lines asks for it."""
+        return self._stream.encoding
+
+    def _try(self, action: Callable[[], object]) -> None:
+        if self._gone:
+            return
+        try:
+            action()
+        except (OSError, ValueError):  # `ValueError`: closed
+            self._gone = True
+            _into_nothing(self._stream)
 
 
 @dataclass(slots=True)
@@ -27,7 +73,12 @@ class Process:
     @classmethod
     def current(cls) -> Process:
         """The process as it is."""
-        return cls(sys.argv[1:], dict(os.environ), sys.stdout, sys.stderr)
+        # A closed descriptor (`>&-`) leaves no stream at all.
+        stdout, stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
+        for stream in (stdout, stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return cls(sys.argv[1:], dict(os.environ), stdout, cast("TextIO", Diagnostics(stderr)))
 
     @property
     def interactive(self) -> bool:
@@ -35,14 +86,31 @@ class Process:
         return self.stderr.isatty() and self.environ.get("TERM", "") != "dumb"
 
     def out(self, text: str) -> None:
-        """Write lines to stdout. A reader that went away is no error: results are on disk by then."""
+        """Write lines to stdout. A reader that went away is no error: results are on disk by then.
+
+        Raises `OutputError` where stdout cannot be written, as on a full disk.
+        """
+        self._write(lambda: self.stdout.write(text if text.endswith("\n") else f"{text}\n"))
+
+    def document(self, text: str) -> None:
+        """Write a JSON document or a page to stdout: in UTF-8, whatever the terminal's encoding."""
+        binary = getattr(self.stdout, "buffer", None)
+        if binary is None:
+            self.out(text)
+        else:
+            self._write(lambda: binary.write((text if text.endswith("\n") else f"{text}\n").encode()))
+
+    def _write(self, write: Callable[[], object]) -> None:
         if self.stdout_closed:
             return
         try:
-            self.stdout.write(text if text.endswith("\n") else f"{text}\n")
+            write()
             self.stdout.flush()
         except BrokenPipeError:
             self.close_stdout()
+        except OSError as error:
+            self.close_stdout()
+            raise unwritable_stdout(error) from error
 
     def err(self, text: str) -> None:
         """Write lines to stderr."""
@@ -53,5 +121,21 @@ class Process:
     def close_stdout(self) -> None:
         """Write no more to stdout, and keep the interpreter's last flush from failing."""
         self.stdout_closed = True
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
+        _into_nothing(self.stdout)
+
+
+def unwritable_stdout(error: OSError) -> OutputError:
+    """The error of a stdout that cannot be written."""
+    return OutputError(
+        f"stdout cannot be written: {error.strerror}", hint="send it to where there is room; a run's files are written"
+    )
+
+
+def _nowhere() -> TextIO:
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+def _into_nothing(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from auroral.errors import TargetError, UsageError
 from auroral.temporal.spec import ConnectionSpec, TargetSettings
+from auroral.units import format_duration
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 # What an HTTP/2 client says first: the connection preface and an empty SETTINGS frame (RFC 9113, 3.4).
 _HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+_GLIMPSE_BYTES = 64
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+_SDK_BOOLEANS = ("true", "false", "1", "0")
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 5.0
 
@@ -77,7 +82,8 @@ def resolve(
         }
         if (pems["client_cert"] is None) != (pems["client_key"] is None):
             raise UsageError(
-                f"a client certificate and its key belong together: only one is in {_where(target, environ)}",
+                "a client certificate and its key belong together: "
+                f"the environment and {_where(target, environ)} have only one of them",
                 hint="set both TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH, or neither",
             )
     connection = ConnectionSpec(
@@ -98,6 +104,13 @@ def resolve(
 def _load(target: TargetSettings, environ: Mapping[str, str]) -> tuple[ClientConfigProfile, dict[str, str]]:
     from temporalio.envconfig import ClientConfigProfile
 
+    # An empty variable is none: the SDK would turn TLS on for an empty TEMPORAL_TLS.
+    environ = {name: value for name, value in environ.items() if value.strip()}
+    tls_text = environ.get("TEMPORAL_TLS", "")
+    if tls_text and tls_text.lower() not in _SDK_BOOLEANS:  # the SDK takes any other word for true, `no` included
+        raise UsageError(
+            f"TEMPORAL_TLS is {tls_text!r}: expected true, false, 1 or 0", hint="correct it, or say --tls or --no-tls"
+        )
     path = target.temporal_config or environ.get("TEMPORAL_CONFIG_FILE")
     if path and not Path(path).is_file():
         origin = "--temporal-config" if target.temporal_config else "TEMPORAL_CONFIG_FILE"
@@ -138,7 +151,9 @@ def _pem(source: DataSource | None, what: str) -> str | None:
         data = source.read_bytes() if isinstance(source, Path) else source
         return data.decode() if isinstance(data, bytes) else data
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {what}, {source!s}: {error}", hint="give the path of a PEM file") from error
+        where = str(source) if isinstance(source, Path) else "the data given"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(f"cannot read {what}, {where}: {reason}", hint="give the path of a PEM file") from error
 
 
 def _host_and_port(address: str, origin: str) -> tuple[str, int]:
@@ -173,10 +188,10 @@ async def connect(
             return await _attempt(connection, runtime, retry, identity)
         except _Unreachable as error:
             waited_s = time.monotonic() - started
-            if patience_s is None or waited_s + wait_s > patience_s:
-                tried = f" for {waited_s:.0f} s" if patience_s is not None else ""
+            if error.final or patience_s is None or waited_s + wait_s > patience_s:
+                tried = f" (tried for {format_duration(round(waited_s))})" if waited_s >= 0.5 else ""
                 raise TargetError(
-                    f"cannot connect to {connection.address}{tried}: {error}", hint=_hint(connection, str(error))
+                    f"cannot connect to {connection.address}: {error}{tried}", hint=error.hint or _hint(connection)
                 ) from error
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 1.6, _LONGEST_WAIT_S)
@@ -184,6 +199,12 @@ async def connect(
 
 class _Unreachable(Exception):
     """One attempt failed; the text says why."""
+
+    def __init__(self, reason: str, *, hint: str = "", final: bool = False) -> None:
+        super().__init__(reason)
+        self.hint = hint
+        self.final = final
+        """Whether to try again cannot help: what was given is at fault."""
 
 
 async def _attempt(connection: ConnectionSpec, runtime: Runtime | None, retry: bool, identity: str | None) -> Client:
@@ -218,7 +239,7 @@ async def _attempt(connection: ConnectionSpec, runtime: Runtime | None, retry: b
     except TimeoutError as error:
         raise _Unreachable(f"it did not answer a request within {timeout_s:g} s") from error
     except (RuntimeError, ValueError) as error:  # what the SDK raises for a failed connect
-        raise _Unreachable(str(error).removeprefix("Failed client connect: ")) from error
+        raise _translated(str(error).removeprefix("Failed client connect: ")) from error
 
 
 async def _expect_an_answer(connection: ConnectionSpec) -> None:
@@ -239,12 +260,23 @@ async def _expect_an_answer(connection: ConnectionSpec) -> None:
             reader, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=name)
             writer.write(_HTTP2_GREETING)
             await writer.drain()
-            await reader.read(1)
+            answer = await reader.read(_GLIMPSE_BYTES)
     except TimeoutError as error:
         silent = "it accepts connections but does not answer" if writer is not None else "no connection"
         raise _Unreachable(f"{silent} within {connection.connect_timeout_s:g} s") from error
-    except ssl.SSLError:
+    except ssl.SSLError as error:
+        if error.reason in _NO_TLS:
+            raise _Unreachable(
+                "it answers without TLS", hint="leave TLS out: --no-tls, or TEMPORAL_TLS=false"
+            ) from error
         return  # an answer, if not the one hoped for: the SDK's words for it are better
+    except UnicodeError as error:
+        raise _Unreachable("that is no host's name", hint="correct the address", final=True) from error
+    except socket.gaierror as error:
+        raise _Unreachable(
+            f"the host's name cannot be resolved: {error.strerror}",
+            hint="correct the address, or check the name service",
+        ) from error
     except OSError as error:
         raise _Unreachable(_plainly(error)) from error
     finally:
@@ -252,6 +284,41 @@ async def _expect_an_answer(connection: ConnectionSpec) -> None:
             writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+    _require_http2(answer, tls=tls is not None)
+
+
+def _require_http2(answer: bytes, *, tls: bool) -> None:
+    """See that a peer's first bytes may be HTTP/2's. Raises `_Unreachable`."""
+    if answer.startswith(b"HTTP/1"):
+        raise _Unreachable(
+            "it answers as a web server (HTTP/1), not as a Temporal frontend",
+            hint="name the frontend's gRPC port, often 7233; 8233 is the web UI's",
+        )
+    # A TLS record: an alert (21) or handshake (22), version 3.x.
+    if not tls and answer[:1] in (b"\x15", b"\x16") and answer[1:2] == b"\x03":
+        raise _Unreachable("it expects TLS", hint="connect with --tls, or TEMPORAL_TLS=true")
+    if not tls and not answer:
+        raise _Unreachable(
+            "it closes the connection without an answer", hint="it may expect TLS: --tls, or be no Temporal frontend"
+        )
+
+
+def _translated(reason: str) -> _Unreachable:
+    """Say in plain words what the SDK's core says of a connect that failed."""
+    if "PrivateKeyParseError" in reason or "CertificateParseError" in reason:
+        what = "key" if "PrivateKey" in reason else "certificate"
+        return _Unreachable(f"the client {what} is not in PEM format", hint=_CERTIFICATE_HINT, final=True)
+    if found := re.search(r"InvalidCertificate\((.+?)\)+", reason):
+        return _Unreachable(f"the server's certificate is not accepted: {found[1]}", hint=_CERTIFICATE_HINT)
+    if "InvalidContentType" in reason:
+        return _Unreachable("it answers without TLS", hint="leave TLS out: --no-tls, or TEMPORAL_TLS=false")
+    return _Unreachable(reason, hint=_CERTIFICATE_HINT if "certificate" in reason.lower() else "")
+
+
+_CERTIFICATE_HINT = (
+    "check TEMPORAL_TLS_SERVER_CA_CERT_PATH, TEMPORAL_TLS_SERVER_NAME, TEMPORAL_TLS_CLIENT_CERT_PATH "
+    "and TEMPORAL_TLS_CLIENT_KEY_PATH"
+)
 
 
 def _plainly(error: OSError) -> str:
@@ -260,9 +327,7 @@ def _plainly(error: OSError) -> str:
     return os.strerror(int(found[1])) if found else error.strerror or str(error)
 
 
-def _hint(connection: ConnectionSpec, reason: str) -> str:
-    if "certificate" in reason.lower():
-        return "check the certificates: TEMPORAL_TLS_SERVER_CA_CERT_PATH, TEMPORAL_TLS_CLIENT_CERT_PATH"
+def _hint(connection: ConnectionSpec) -> str:
     if not connection.tls:
         return "check that a Temporal frontend listens at that address, and whether it wants --tls"
     return "check that a Temporal frontend listens at that address, and whether it wants --no-tls"
