@@ -90,7 +90,7 @@ class MetricsEndpoint:
             if port is None:
                 return _Server((self._host, 0), self.text)
             raise UsageError(
-                f"port {port} for the metrics cannot be listened on: {error}",
+                f"port {port} for the metrics cannot be listened on: {getattr(error, 'strerror', None) or error}",
                 hint="choose another with --metrics-port, leave it out to take any free one, or 0 for no metrics",
             ) from error
 

@@ -280,9 +280,16 @@ def encode(result: Result) -> bytes:
     return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
 
 
+class _Header(msgspec.Struct):
+    schema: str = ""
+
+
 def decode(data: bytes) -> Result:
     """Read a document. Raises `ValueError` naming what is wrong with it."""
     try:
+        schema_id = msgspec.json.decode(data, type=_Header).schema
+        if schema_id != SCHEMA_ID:
+            raise ValueError(f"a result document {SCHEMA_ID}, not {schema_id or 'one without a schema'}")
         return msgspec.json.decode(data, type=Result)
     except msgspec.DecodeError as error:
         raise ValueError(f"a result document {SCHEMA_ID}: {error}") from error
