@@ -22,6 +22,9 @@ def matching_identity(engine: str = "sdk") -> str:
             language_version=LANGUAGE_VERSION,
             engine=engine,
             slots=(200, 200, 200),
+            pollers=(32, 32),
+            nonsticky_ratio=0.5,
+            eager_activities=100,
             where="1@frontend",
         )
     )

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 
 from auroral.bench.assemble import Measured, assemble, snapshot, with_in_flight, worker_options
 from auroral.bench.histogram import Histogram
@@ -103,12 +104,14 @@ def test_the_workers_options_are_stated_as_chosen() -> None:
     assert set(options) == {field.name for field in msgspec.structs.fields(BenchSettings().worker)}
 
 
-def test_a_snapshot_counts_what_is_open_as_scheduled() -> None:
-    tally = Tally(Schedule(order().manifest.arrival).windows())
-    for index in range(10):
-        tally.add(completed(index, latency_us=30_000))
-    state = snapshot(tally, in_flight=4, target_per_s=100.0)
+def test_a_snapshot_counts_up_to_each_bound() -> None:
+    latency, lag = Histogram(), Histogram()
+    for _ in range(10):
+        latency.record_us(30_000)
+        lag.record_us(100)
+    state = snapshot("generator-0", outcomes={"completed": 10}, scheduled=14, latency=latency, lag=lag, in_flight=4)
     assert state.scheduled == 14
     assert dict(state.latency_buckets)[0.025] == 0
     assert dict(state.latency_buckets)[0.05] == 10
-    assert state.latency_count == 10
+    assert (state.latency_count, state.lag_count) == (10, 10)
+    assert state.latency_sum_s == pytest.approx(0.3, rel=0.01)

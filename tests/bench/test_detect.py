@@ -147,10 +147,10 @@ def full(kind: str) -> dict[str, SlotsReading]:
             {"machine-cpu": "100%"},
         ),
         (
-            "workers run elsewhere: a backlog cannot be laid at anyone's door",
+            "workers run elsewhere: a backlog is seen, and the workers are to be looked at first",
             calm(workflow_queue=BACKLOG, slots={}, pollers={}),
             9,
-            {},
+            {"workflow-waits": "workflow tasks waited"},
         ),
         ("a backlog that one cached answer may have shown", calm(workflow_queue=BACKLOG), 6, {}),
         ("nine tasks are no backlog", calm(workflow_queue=QueueReading(backlog=9, backlog_age_s=9.0)), 9, {}),

@@ -290,3 +290,25 @@ async def test_clean_up_does_not_wait_for_ever() -> None:
         await scene.drive.run()
         assert await scene.drive.clean_up(10.0) == (0, 0)
         assert clock.now_us() < 20_000_000
+
+
+async def test_the_snapshot_is_per_generator_and_never_falls() -> None:
+    seen: list[int] = []
+
+    async def story(scene: Scene) -> None:
+        (child,) = scene.generators
+        for second in range(3):
+            await scene.clock.sleep(1)
+            child.say(tick(second + 1.0, in_flight=5 - second))
+            child.say(Samples(samples=[sample(index) for index in range(second * 10, second * 10 + 10)]))
+            seen.append(scene.drive.snapshot().generators[0].scheduled)
+        child.say(ScheduleEnded(t_s=3.0, scheduled=30, interrupted=False))
+        child.say(Drained(t_s=4.0, held=0))
+
+    scene = await play(story)
+    state = scene.drive.snapshot()
+    assert seen == [10, 20, 30]
+    assert [each.process for each in state.generators] == ["generator-0"]
+    assert state.generators[0].outcomes["completed"] == 30
+    assert state.generators[0].lag_count == 30
+    assert state.generators[0].in_flight == 3

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from auroral.bench.metrics import DEFAULT_PORT, BenchSnapshot, MetricsEndpoint
+from auroral.bench.metrics import DEFAULT_PORT, MetricsEndpoint
+from auroral.bench.progress import GeneratorSnapshot, RunSnapshot
 from auroral.bench.samples import Outcome
 from auroral.errors import UsageError
 from tests.support.http_texts import HttpTexts
@@ -33,7 +34,7 @@ temporal_request_latency_count{operation="StartWorkflowExecution"} 15
 """
 
 
-def snapshot(**changes: object) -> BenchSnapshot:
+def snapshot(**changes: object) -> RunSnapshot:
     fields: dict[str, object] = {
         "outcomes": {outcome.value: number for number, outcome in enumerate(Outcome)},
         "scheduled": 36,
@@ -44,9 +45,15 @@ def snapshot(**changes: object) -> BenchSnapshot:
         "lag_sum_s": 0.02,
         "lag_count": 36,
         "in_flight": 9,
-        "target_per_s": 12.5,
     }
-    return BenchSnapshot(**{**fields, **changes})  # type: ignore[arg-type]
+    generators = [
+        GeneratorSnapshot(process=process, **{**fields, **changes})  # type: ignore[arg-type]
+        for process in ("generator-0", "generator-1")
+    ]
+    return RunSnapshot(target_per_s=12.5, generators=generators)
+
+
+G1 = ("process", "generator-1")
 
 
 @contextmanager
@@ -82,21 +89,23 @@ def test_shows_the_run() -> None:
     with listening(endpoint(), _free_port()) as url:
         shown = samples(get(f"{url}/metrics"))
     assert shown["auroral_benchmark_info", (("run_id", "run-1"),)] == 1
-    assert shown["auroral_benchmark_scheduled_total", ()] == 36
-    assert shown["auroral_benchmark_in_flight", ()] == 9
+    assert shown["auroral_benchmark_scheduled_total", (G1,)] == 36
+    assert shown["auroral_benchmark_in_flight", (G1,)] == 9
     assert shown["auroral_benchmark_target_rate", ()] == 12.5
     for number, outcome in enumerate(Outcome):
-        assert shown["auroral_benchmark_workflows_total", (("outcome", outcome.value),)] == number
-    bounds = {bound: shown["auroral_benchmark_latency_seconds_bucket", (("le", bound),)] for bound in ("0.005", "+Inf")}
+        assert shown["auroral_benchmark_workflows_total", (("outcome", outcome.value), G1)] == number
+    bounds = {
+        bound: shown["auroral_benchmark_latency_seconds_bucket", (("le", bound), G1)] for bound in ("0.005", "+Inf")
+    }
     assert bounds == {"0.005": 1, "+Inf": 6}
-    assert shown["auroral_benchmark_latency_seconds_sum", ()] == 7.5
-    assert shown["auroral_benchmark_latency_seconds_count", ()] == 6
-    assert shown["auroral_benchmark_lag_seconds_bucket", (("le", "0.001"),)] == 30
+    assert shown["auroral_benchmark_latency_seconds_sum", (G1,)] == 7.5
+    assert shown["auroral_benchmark_latency_seconds_count", (G1,)] == 6
+    assert shown["auroral_benchmark_lag_seconds_bucket", (("le", "0.001"), G1)] == 30
 
 
 def test_a_histogram_never_falls_although_its_parts_were_taken_apart_in_time() -> None:
     shown = samples(endpoint(latency_count=4).text().decode())
-    assert shown["auroral_benchmark_latency_seconds_bucket", (("le", "+Inf"),)] == 5
+    assert shown["auroral_benchmark_latency_seconds_bucket", (("le", "+Inf"), G1)] == 5
 
 
 def test_shows_every_process_under_its_name() -> None:
@@ -126,7 +135,7 @@ def test_a_dead_a_hanging_and_a_babbling_child_break_nothing() -> None:
         shown = samples(endpoint(children).text().decode())
     up = [shown["auroral_benchmark_process_up", (("process", f"worker-{number}"),)] for number in range(5)]
     assert up == [1, 0, 0, 0, 0]
-    assert shown["auroral_benchmark_scheduled_total", ()] == 36
+    assert shown["auroral_benchmark_scheduled_total", (G1,)] == 36
 
 
 def test_a_child_cannot_overwrite_the_run_or_give_a_family_another_type() -> None:
@@ -134,20 +143,20 @@ def test_a_child_cannot_overwrite_the_run_or_give_a_family_another_type() -> Non
     with HttpTexts({"/a": SDK, "/b": other + b"# TYPE auroral_benchmark_in_flight gauge\nauroral_benchmark_in_flight 1\n"}) as texts:  # fmt: skip  # noqa: E501
         text = endpoint({"worker-0": texts.url("/a"), "worker-1": texts.url("/b")}).text().decode()
     assert text.count("# TYPE auroral_benchmark_in_flight") == 1
-    assert samples(text)["auroral_benchmark_in_flight", ()] == 9
+    assert samples(text)["auroral_benchmark_in_flight", (G1,)] == 9
     assert text.count("# TYPE temporal_request_total counter") == text.count("# TYPE temporal_request") - 1
 
 
 def test_a_snapshot_that_changed_while_it_was_taken_is_taken_again() -> None:
     left = [RuntimeError("dictionary changed size during iteration")] * 3
 
-    def take() -> BenchSnapshot:
+    def take() -> RunSnapshot:
         if left:
             raise left.pop()
         return snapshot()
 
     shown = samples(MetricsEndpoint(take, dict, run_id="run-1").text().decode())
-    assert shown["auroral_benchmark_in_flight", ()] == 9
+    assert shown["auroral_benchmark_in_flight", (G1,)] == 9
 
 
 def test_elsewhere_there_is_a_hint() -> None:

@@ -95,7 +95,10 @@ def test_agreement_means_that_the_totals_are_equal(ours: dict[str, int], server:
 
 
 def test_agreement_ends_the_waiting_at_once() -> None:
-    assert Settling(30.0).observe(0.0, {"completed": 3}, {"completed": 3}) == "settled"
+    settling = Settling(30.0)
+    assert settling.observe(0.0, {"completed": 3}, {"completed": 3}) == "again"
+    assert settling.observe(0.5, {"completed": 3}, {"completed": 3}) == "settled"
+    assert Settling(0.0).observe(0.0, {"completed": 3}, {"completed": 3}) == "settled"
 
 
 def test_a_count_that_still_moves_is_waited_for() -> None:

@@ -73,7 +73,7 @@ def facts(
             lag=quantiles(2.0),
             server_time=quantiles(70.0),
         ),
-        steady=None if no_steady else (steady or window(latency)),
+        judged=[] if no_steady else [steady or window(latency)],
         outcomes=counted,
         scheduled=sum(counted.values()) if scheduled is None else scheduled,
     )
@@ -239,3 +239,43 @@ def test_every_example_in_the_document_can_be_read() -> None:
     examples = re.findall(r"`([a-z_]+\.[a-z0-9.]+ ?[<>=!]=? ?[^`]+)`", DOCUMENT.read_text("utf-8"))
     assert len(examples) > 8
     assert {METRICS[parse(example).metric] for example in examples} == set(Kind)
+
+
+def stage(name: str, target_per_s: float, p99_ms: float | None, completed_per_s: float, censored: int = 0) -> Window:
+    latency = Quantiles(count=100, censored=censored, p99_ms=p99_ms)
+    return Window(
+        name=name,
+        kind="stage",
+        start_s=0.0,
+        end_s=10.0,
+        target_per_s=target_per_s,
+        offered_per_s=target_per_s,
+        started_per_s=target_per_s,
+        completed_per_s=completed_per_s,
+        latency=latency,
+    )
+
+
+STAGES = [stage("stage 1", 120.0, 6_140.0, 88.0), stage("stage 2", 1.0, 29.5, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "stages", "observed", "passed"),
+    [
+        # The worst stage counts, whichever comes last.
+        ("latency.p99<=500ms", STAGES, "6.14 s in stage 1", False),
+        ("latency.p99<=500ms", STAGES[::-1], "6.14 s in stage 1", False),
+        ("latency.p99<=500ms", STAGES[1:], "29.5 ms", True),
+        # Nothing is worse than what did not complete.
+        ("latency.p99<=10s", [*STAGES, stage("stage 3", 1.0, None, 1.0, censored=5)], "did not complete", False),
+        # Rates are those of the stage that asks for most.
+        ("completed.rate>=100/s", STAGES, "88/s in stage 1", False),
+        ("completed.rate>=80/s", STAGES[::-1], "88/s in stage 1", True),
+    ],
+)
+def test_with_stages_the_worst_latency_and_the_highest_target_count(
+    expression: str, stages: list[Window], observed: str, passed: bool
+) -> None:
+    known = Facts(times=facts().times, judged=stages, outcomes={"completed": 1}, scheduled=1)
+    result = evaluate(parse(expression), known)
+    assert (result.observed, result.passed) == (observed, passed)

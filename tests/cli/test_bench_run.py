@@ -32,6 +32,7 @@ class Runs:
         self.observers: list[Observer] = []
         self.workers: list[BenchSettings] = []
         self.signals = 0
+        self.unwritten: list[Exception] = []
         self.stops: list[tuple[bool, bool]] = []
         self._stored = stored
 
@@ -56,7 +57,7 @@ class Runs:
         if isinstance(play, Exception):
             raise play
         directory = Path(settings.output or "results/the-run")
-        return SimpleNamespace(result=self._stored(play, directory), directory=directory)
+        return SimpleNamespace(result=self._stored(play, directory), directory=directory, unwritten=self.unwritten)
 
     async def run_workers(self, settings: BenchSettings, *, stop: StopSignal, **_: Any) -> None:
         self.workers.append(settings)
@@ -197,3 +198,13 @@ def test_workers_do_not_generate(cli: Cli, runs: Runs) -> None:
 
 def test_a_failure_outweighs_a_doubt() -> None:
     assert [int(code) for code in SEVERITY] == [0, 5, 1, 2, 4]
+
+
+def test_what_could_not_be_written_is_said_after_the_summary(cli: Cli, runs: Runs) -> None:
+    from auroral.errors import OutputError
+
+    runs.unwritten = [OutputError("cannot write samples.parquet: no space left")]
+    ended = cli("bench", "run", "--output", "out")
+    assert ended.code == 2
+    assert "PASS" in ended.out
+    assert "cannot write samples.parquet" in ended.err

@@ -191,6 +191,12 @@ async def test_something_else_listens() -> None:
     assert "--no-tls" in caught.value.hint
 
 
+async def test_something_that_is_no_web_server_either() -> None:
+    async with listener(b"-ERR unknown command\r\n") as address:
+        with pytest.raises(TargetError, match="does not speak HTTP/2"):
+            await connect(ConnectionSpec(address=address, namespace="benchmark"))
+
+
 @pytest.mark.parametrize(("answer", "told"), [(b"\x15\x03\x01\x00\x02\x02\x50", "it expects TLS"), (b"", "closes")])
 async def test_a_peer_that_wants_tls(answer: bytes, told: str) -> None:
     async with listener(answer) as address:
@@ -214,6 +220,10 @@ async def test_what_is_no_host_is_not_tried_twice(address: str) -> None:
         (
             "Error(Transport, ConnectError(Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }))",
             "the server's certificate is not accepted: UnknownIssuer",
+        ),
+        (
+            "error: InvalidCertificate(Other(OtherError(CaUsedAsEndEntity))) }))",
+            "the server's certificate is not accepted: CaUsedAsEndEntity",
         ),
         ("ConnectError(Custom { error: InvalidMessage(InvalidContentType) })", "it answers without TLS"),
         ("something else", "something else"),

@@ -10,7 +10,7 @@ from auroral.bench.detect import find_limits, wait_notes
 from auroral.bench.histogram import Histogram
 from auroral.bench.limits import Reading
 from auroral.bench.manifest import Manifest
-from auroral.bench.progress import BenchSnapshot
+from auroral.bench.progress import GeneratorSnapshot
 from auroral.bench.result import (
     Cleanup,
     ConfigValue,
@@ -62,8 +62,8 @@ def assemble(measured: Measured) -> Result:
     tally = measured.tally
     outcomes = {outcome.value: count for outcome, count in tally.outcomes.items()}
     times, windows = tally.times(), tally.windows()
-    steady = next((window for window in reversed(windows) if window.kind in ("steady", "stage")), None)
-    facts = Facts(times=times, steady=steady, outcomes=outcomes, scheduled=tally.scheduled)
+    judged = [window for window in windows if window.kind in ("steady", "stage") and window.target_per_s > 0]
+    facts = Facts(times=times, judged=judged, outcomes=outcomes, scheduled=tally.scheduled)
     thresholds = [evaluate(threshold, facts) for threshold in measured.thresholds]
     verdict = judge(
         VerdictFacts(
@@ -146,19 +146,27 @@ _LATENCY_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 _LAG_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
-def snapshot(tally: Tally, *, in_flight: int, target_per_s: float) -> BenchSnapshot:
-    """The state of a run under way, for its Prometheus endpoint."""
-    return BenchSnapshot(
-        outcomes={outcome.value: count for outcome, count in tally.outcomes.items()},
-        scheduled=tally.scheduled + in_flight,
-        latency_buckets=_buckets(tally.latency, _LATENCY_BOUNDS_S),
-        latency_sum_s=tally.latency.sum_us / 1e6,
-        latency_count=tally.latency.count,
-        lag_buckets=_buckets(tally.lag, _LAG_BOUNDS_S),
-        lag_sum_s=tally.lag.sum_us / 1e6,
-        lag_count=tally.lag.count,
+def snapshot(
+    process: str,
+    *,
+    outcomes: Mapping[str, int],
+    scheduled: int,
+    latency: Histogram,
+    lag: Histogram,
+    in_flight: int,
+) -> GeneratorSnapshot:
+    """The state of one generator under way, for the run's Prometheus endpoint."""
+    return GeneratorSnapshot(
+        process=process,
+        outcomes=dict(outcomes),
+        scheduled=scheduled,
+        latency_buckets=_buckets(latency, _LATENCY_BOUNDS_S),
+        latency_sum_s=latency.sum_us / 1e6,
+        latency_count=latency.count,
+        lag_buckets=_buckets(lag, _LAG_BOUNDS_S),
+        lag_sum_s=lag.sum_us / 1e6,
+        lag_count=lag.count,
         in_flight=in_flight,
-        target_per_s=target_per_s,
     )
 
 

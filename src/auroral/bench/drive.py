@@ -8,14 +8,15 @@ from typing import Protocol
 
 import msgspec
 
+from auroral.bench.assemble import snapshot
 from auroral.bench.clock import Clock
 from auroral.bench.detect import find_limits
 from auroral.bench.fleet import Child
 from auroral.bench.histogram import Histogram
 from auroral.bench.limits import Reading
-from auroral.bench.progress import Observer, Progress
+from auroral.bench.progress import Observer, Progress, RunSnapshot
 from auroral.bench.protocol import CleanedUp, CleanUp, Drained, FromChild, Samples, ScheduleEnded, StopSchedule, Tick
-from auroral.bench.samples import InteractionKind, Sample
+from auroral.bench.samples import InteractionKind, Outcome, Sample
 from auroral.bench.schedule import Schedule
 from auroral.bench.starts import UNRESOLVED
 from auroral.bench.tally import Tally
@@ -60,6 +61,20 @@ class _Part(msgspec.Struct):
     reason: str = ""
     cleaned: CleanedUp | None = None
     told_lost: bool = False
+    latency: Histogram = msgspec.field(default_factory=Histogram)
+    lag: Histogram = msgspec.field(default_factory=Histogram)
+    outcomes: dict[str, int] = msgspec.field(default_factory=lambda: {outcome.value: 0 for outcome in Outcome})
+    so_far: int = 0
+    """Intended starts: sent or dropped."""
+    in_flight: int = 0
+
+    def count(self, sample: Sample) -> None:
+        """Count a start that has its outcome."""
+        self.outcomes[sample.outcome] += 1
+        if sample.lag_us is not None:
+            self.lag.record_us(sample.lag_us)
+        if sample.outcome is Outcome.COMPLETED and sample.latency_us is not None:
+            self.latency.record_us(sample.latency_us)
 
 
 class Drive:
@@ -135,6 +150,23 @@ class Drive:
         """Whether a generator has reported this start."""
         return index < len(self._received) and bool(self._received[index])
 
+    def snapshot(self) -> RunSnapshot:
+        """The state of the run, for its Prometheus endpoint."""
+        return RunSnapshot(
+            target_per_s=self._schedule.target_per_s(self.now_s) if self.now_s < self.end_s else 0.0,
+            generators=[
+                snapshot(
+                    part.child.name,
+                    outcomes=part.outcomes,
+                    scheduled=part.so_far,
+                    latency=part.latency,
+                    lag=part.lag,
+                    in_flight=part.in_flight,
+                )
+                for part in self._parts
+            ],
+        )
+
     # What it does
 
     async def run(self) -> None:
@@ -171,6 +203,15 @@ class Drive:
         for part in self._parts:
             part.child.send(StopSchedule(drain_timeout_s=drain_timeout_s))
 
+    async def last_words(self, wait_s: float) -> None:
+        """Give the generators a moment to say what they hold, after a stop without a drain."""
+        end_us = self._clock.now_us() + round(wait_s * 1e6)
+        while self._clock.now_us() < end_us and not self._all(lambda part: part.drained):
+            self._changed.clear()
+            await self._clock.sleep_until(min(end_us, self._clock.now_us() + 100_000), self._changed)
+        for part in self._parts:
+            part.child.on_frame = None
+
     async def clean_up(self, deadline_s: float) -> tuple[int, int]:
         """Have the generators terminate what they hold; return how many went and how many did not."""
         holders = [part for part in self._parts if part.held and not part.child.ended.is_set()]
@@ -196,9 +237,11 @@ class Drive:
         part = next(part for part in self._parts if part.child is child)
         match frame:
             case Samples(samples=samples):
-                self._take(samples)
+                self._take(part, samples)
             case Tick():
                 self._ticks.append(frame)
+                part.so_far += frame.sent + frame.back_pressured + frame.generator_limited
+                part.in_flight = frame.in_flight
                 self._refused_waits += frame.refused_waits
                 for kind, time_us, cause in frame.interactions:
                     self.interactions.setdefault(kind, InteractionTally()).add(time_us, cause)
@@ -215,7 +258,7 @@ class Drive:
                 part.cleaned = frame
                 self._changed.set()
 
-    def _take(self, samples: list[Sample]) -> None:
+    def _take(self, part: _Part, samples: list[Sample]) -> None:
         certain = []
         for sample in samples:
             self._mark(sample.index)
@@ -224,6 +267,7 @@ class Drive:
             else:
                 self.resolved_starts += sample.sends > 1
                 certain.append(sample)
+                part.count(sample)
                 self._tally.add(sample)
         self._append(certain)
 
@@ -242,7 +286,7 @@ class Drive:
         self.readings.append(reading)
         while len(self.in_flight) < second:
             self.in_flight.append(reading.in_flight)
-        snapshot = self._tally.snapshot(float(second))
+        state = self._tally.snapshot(float(second))
         first = find_limits(self.readings[-120:]).first
         self._observer.progress(
             Progress(
@@ -251,15 +295,15 @@ class Drive:
                 schedule_s=self._schedule.duration_s,
                 target_per_s=self._schedule.expected(second - 1.0, float(second)) if not draining else 0.0,
                 sent_per_s=float(sum(tick.sent for tick in ticks)),
-                completed_per_s=snapshot.completed_series[-1] if snapshot.completed_series else 0.0,
+                completed_per_s=state.completed_series[-1] if state.completed_series else 0.0,
                 in_flight=reading.in_flight,
-                scheduled=self._scheduled(snapshot.scheduled + reading.in_flight),
-                outcomes={outcome.value: count for outcome, count in snapshot.outcomes.items()},
-                p50_ms=snapshot.p50_ms,
-                p95_ms=snapshot.p95_ms,
-                p99_ms=snapshot.p99_ms,
+                scheduled=self._scheduled(state.scheduled + reading.in_flight),
+                outcomes={outcome.value: count for outcome, count in state.outcomes.items()},
+                p50_ms=state.p50_ms,
+                p95_ms=state.p95_ms,
+                p99_ms=state.p99_ms,
                 lag_p99_ms=reading.lag_p99_ms,
-                completed_series=snapshot.completed_series,
+                completed_series=state.completed_series,
                 limit=first.name if first else "",
             )
         )

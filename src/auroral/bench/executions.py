@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from auroral.bench.manifest import ROOT_WORKFLOW_TYPE, Manifest
+from auroral.bench.manifest import PROBE_WORKFLOW_TYPE, ROOT_WORKFLOW_TYPE, Manifest
 from auroral.temporal.rpc import bounded, target_error
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ async def list_executions(
     from temporalio.service import RPCError
 
     query = run_query(manifest, root_only=root_only)
+    if not root_only:
+        query += f" AND WorkflowType != '{PROBE_WORKFLOW_TYPE}'"
     if generator is not None:
         query = query.replace(f"'{manifest.id_prefix}'", f"'{manifest.id_prefix}{generator}-'", 1)
     if closed_after_unix_us is not None:

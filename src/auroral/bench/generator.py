@@ -137,9 +137,14 @@ async def _listen(pipes: Pipes, generator: Generator, client: Client, order: Gen
 
 
 async def _unless_orphaned(pipes: Pipes, work: Coroutine[Any, Any, _T]) -> _T:
-    """Await something during which the parent says nothing, unless it goes."""
+    """Await something during which the parent has nothing to say, and end when the parent goes."""
+
+    async def parent_gone() -> None:
+        while await pipes.read_line() is not None:
+            pass
+
     working = asyncio.ensure_future(work)
-    listening = asyncio.ensure_future(pipes.read_line())
+    listening = asyncio.ensure_future(parent_gone())
     await asyncio.wait({working, listening}, return_when=asyncio.FIRST_COMPLETED)
     if not working.done():
         exit_now(0)

@@ -286,7 +286,7 @@ class Generator:
             if self._contact.silent_us(now_us) > _GIVE_UP_US:
                 return f"the server has not answered for {_GIVE_UP_US // 1_000_000} s"
             await self._clock.sleep_until(min(now_us + 200_000, began_us + self._drain_us), self._idle)
-        if self._open and self.sweeper is not None:
+        if self._open and self.sweeper is not None and self._drain_us > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_SWEEP_S):
                     await self.sweeper.sweep(self._oldest_open_us(), everything=True)

@@ -1,7 +1,7 @@
 """What the generators, workers and remote parts of one run agree on. Pure.
 
 Written before the run starts. Every process of the run gets it, and a worker says in its identity which
-protocol it speaks, so that the preflight refuses one that does not match.
+protocol it speaks and which manifest it was given, so that the preflight refuses one that does not match.
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ import msgspec
 
 LANGUAGE_VERSION = 1
 """Version of the step language that the interpreter workflow runs. Raise it when old workers would misread."""
+
+ENGINE = "sdk"
+"""What runs the workloads in the workers of this version."""
+
+NO_MANIFEST = "-"
+"""Stands for the digest of the manifest where a worker was started without one: it serves any run."""
 
 ROOT_WORKFLOW_TYPE = "auroral.workload"
 CHILD_WORKFLOW_TYPE = "auroral.child"
@@ -46,6 +52,11 @@ class ManifestArrival(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     staged: bool
     """Whether the user gave stages: each segment then has a window of its own."""
+
+    @property
+    def peak_rate_per_s(self) -> float:
+        """The highest rate of the schedule."""
+        return max((rate for _, start, end in self.segments for rate in (start, end)), default=0.0)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +94,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """What every workflow id of the run starts with, children included."""
         return f"{self.run_id}-"
 
+    @property
+    def digest(self) -> str:
+        """The first 12 hexadecimal digits of the SHA-256 of its canonical JSON: the same wherever it was read."""
+        # Read back, so that a whole number where a fraction may stand counts as the file's reader has it.
+        read = msgspec.json.decode(msgspec.json.encode(self), type=Manifest)
+        return digest(msgspec.to_builtins(read))[:12]
+
 
 def digest(definition: dict[str, Any]) -> str:
     """SHA-256 of the canonical JSON of a plain value, hexadecimal."""
@@ -90,27 +108,42 @@ def digest(definition: dict[str, Any]) -> str:
 
 
 _IDENTITY = re.compile(
-    r"auroral-worker/(?P<version>[^;]+);language=(?P<language>\d+);engine=(?P<engine>\w+);"
-    r"slots=(?P<slots>\d+/\d+/\d+);(?P<where>.*)"
+    r"auroral-worker/(?P<version>[^;\s]+);language=(?P<language>[0-9]{1,9});engine=(?P<engine>\w+);"
+    r"manifest=(?P<manifest>[0-9a-f]{12}|-);slots=(?P<slots>[0-9]{1,9}(?:/[0-9]{1,9}){2});"
+    r"pollers=(?P<pollers>[0-9]{1,9}/[0-9]{1,9});nonsticky=(?P<nonsticky>[0-9](?:\.[0-9]+)?(?:e-[0-9]{1,3})?);"
+    r"eager=(?P<eager>[0-9]{1,9});(?P<where>[0-9]{1,9}@\S+)"
 )
 
 
 class WorkerIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself in its poller identity, where DescribeTaskQueue shows it."""
+    """What a worker process says of itself in its poller identity, where DescribeTaskQueue shows it.
+
+    Every event that a worker causes carries it too, so that it is short: not every option has its place.
+    """
 
     auroral_version: str
     language_version: int
     engine: str
+    manifest_digest: str = NO_MANIFEST
+    """Of the manifest that it was started with."""
     slots: tuple[int, int, int]
     """Workflow task, activity and local activity slots."""
+    pollers: tuple[int, int]
+    """For workflow tasks and for activities."""
+    nonsticky_ratio: float
+    """Share of the workflow task pollers that serve the normal queue."""
+    eager_activities: int
+    """Activities that one workflow task may reserve eagerly; 0: none."""
     where: str
     """`<pid>@<host>`."""
 
     def __str__(self) -> str:
         slots = "/".join(str(count) for count in self.slots)
+        pollers = "/".join(str(count) for count in self.pollers)
         return (
             f"auroral-worker/{self.auroral_version};language={self.language_version};engine={self.engine};"
-            f"slots={slots};{self.where}"
+            f"manifest={self.manifest_digest};slots={slots};pollers={pollers};nonsticky={self.nonsticky_ratio!r};"
+            f"eager={self.eager_activities};{self.where}"
         )
 
     @classmethod
@@ -120,10 +153,15 @@ class WorkerIdentity(msgspec.Struct, frozen=True, kw_only=True):
         if match is None:
             return None
         workflow_tasks, activities, local_activities = (int(part) for part in match["slots"].split("/"))
+        workflow_pollers, activity_pollers = (int(part) for part in match["pollers"].split("/"))
         return cls(
             auroral_version=match["version"],
             language_version=int(match["language"]),
             engine=match["engine"],
+            manifest_digest=match["manifest"],
             slots=(workflow_tasks, activities, local_activities),
+            pollers=(workflow_pollers, activity_pollers),
+            nonsticky_ratio=float(match["nonsticky"]),
+            eager_activities=int(match["eager"]),
             where=match["where"],
         )

@@ -24,7 +24,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from auroral.bench.progress import BenchSnapshot, Buckets
+from auroral.bench.progress import Buckets, RunSnapshot
 from auroral.bench.scrape import fetch
 from auroral.errors import UsageError
 
@@ -40,7 +40,7 @@ class MetricsEndpoint:
 
     def __init__(
         self,
-        snapshot: Callable[[], BenchSnapshot] | None,
+        snapshot: Callable[[], RunSnapshot] | None,
         children: Callable[[], Mapping[str, str]],
         *,
         run_id: str = "",
@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
 class _Run(Collector):
     """The benchmark's own numbers."""
 
-    def __init__(self, snapshot: Callable[[], BenchSnapshot], run_id: str) -> None:
+    def __init__(self, snapshot: Callable[[], RunSnapshot], run_id: str) -> None:
         self._snapshot = snapshot
         self._run_id = run_id
 
@@ -146,31 +146,37 @@ class _Run(Collector):
         """Make the families anew."""
         run = self._take()
         yield InfoMetricFamily(_PREFIX, "The run that this process coordinates.", value={"run_id": self._run_id})
-        workflows = CounterMetricFamily(f"{_PREFIX}_workflows", "Intended starts by outcome.", labels=["outcome"])
-        for outcome, count in run.outcomes.items():
-            workflows.add_metric([outcome], count)
-        yield workflows
-        yield CounterMetricFamily(f"{_PREFIX}_scheduled", "Intended starts.", value=run.scheduled)
-        yield _histogram(
-            f"{_PREFIX}_latency_seconds",
-            "Time from the intended start to the close of what completed.",
-            run.latency_buckets,
-            run.latency_count,
-            run.latency_sum_s,
-        )
-        yield _histogram(
-            f"{_PREFIX}_lag_seconds",
-            "Time from the intended start to the sending of what was sent.",
-            run.lag_buckets,
-            run.lag_count,
-            run.lag_sum_s,
-        )
-        yield GaugeMetricFamily(f"{_PREFIX}_in_flight", "Workflows accepted and not yet closed.", value=run.in_flight)
         yield GaugeMetricFamily(
             f"{_PREFIX}_target_rate", "Starts per second that the schedule intends now.", value=run.target_per_s
         )
+        workflows = CounterMetricFamily(
+            f"{_PREFIX}_workflows", "Intended starts by outcome.", labels=["process", "outcome"]
+        )
+        scheduled = CounterMetricFamily(f"{_PREFIX}_scheduled", "Intended starts.", labels=["process"])
+        latency = HistogramMetricFamily(
+            f"{_PREFIX}_latency_seconds",
+            "Time from the intended start to the close of what completed.",
+            labels=["process"],
+        )
+        lag = HistogramMetricFamily(
+            f"{_PREFIX}_lag_seconds",
+            "Time from the intended start to the sending of what was sent.",
+            labels=["process"],
+        )
+        in_flight = GaugeMetricFamily(
+            f"{_PREFIX}_in_flight", "Workflows accepted and not yet closed.", labels=["process"]
+        )
+        for each in run.generators:
+            process = [each.process]
+            for outcome, count in each.outcomes.items():
+                workflows.add_metric([*process, outcome], count)
+            scheduled.add_metric(process, each.scheduled)
+            latency.add_metric(process, _shown(each.latency_buckets, each.latency_count), each.latency_sum_s)
+            lag.add_metric(process, _shown(each.lag_buckets, each.lag_count), each.lag_sum_s)
+            in_flight.add_metric(process, each.in_flight)
+        yield from (workflows, scheduled, latency, lag, in_flight)
 
-    def _take(self) -> BenchSnapshot:
+    def _take(self) -> RunSnapshot:
         """Take the snapshot; the run's thread may be writing what it is made from."""
         for _ in range(_SNAPSHOT_ATTEMPTS):
             try:
@@ -180,11 +186,10 @@ class _Run(Collector):
         return self._snapshot()
 
 
-def _histogram(name: str, text: str, buckets: Buckets, count: int, sum_s: float) -> HistogramMetricFamily:
+def _shown(buckets: Buckets, count: int) -> list[tuple[str, float]]:
     # The count may be older than the buckets by what came in between: a histogram never falls.
     most = max([count, *(reached for _, reached in buckets)])
-    shown = [(str(float(bound_s)), float(reached)) for bound_s, reached in buckets]
-    return HistogramMetricFamily(name, text, buckets=[*shown, ("+Inf", float(most))], sum_value=sum_s)
+    return [*((str(float(bound_s)), float(reached)) for bound_s, reached in buckets), ("+Inf", float(most))]
 
 
 class _Children(Collector):

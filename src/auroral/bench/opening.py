@@ -16,7 +16,7 @@ from auroral.bench.environment import describe
 from auroral.bench.executions import count_by_status
 from auroral.bench.fleet import Fleet
 from auroral.bench.metrics import MetricsEndpoint
-from auroral.bench.progress import BenchSnapshot, Observer
+from auroral.bench.progress import Observer, RunSnapshot
 from auroral.bench.protocol import GeneratorOrder, WorkerOrder
 from auroral.bench.result import Environment
 from auroral.bench.settings import BenchSettings
@@ -85,7 +85,7 @@ class Opening:
         environment = await describe(client, connection, local_server=server is not None, environ=self._environ)
         return Opened(connection=connection, client=client, environment=environment, server=server)
 
-    async def make_ready(self, opened: Opened, snapshot: Callable[[], BenchSnapshot]) -> prepare.ClockOffset:
+    async def make_ready(self, opened: Opened, snapshot: Callable[[], RunSnapshot]) -> prepare.ClockOffset:
         """Prepare the namespace, start our processes, check who polls, and warm up. Raises `AuroralError`."""
         settings, manifest, observer, client = self._settings, self._manifest, self._observer, opened.client
         observer.phase("prepare", f"namespace {manifest.namespace}")

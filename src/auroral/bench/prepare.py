@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import socket
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from auroral.bench.manifest import PROBE_WORKFLOW_TYPE, Manifest, WorkerIdentity
+from auroral.bench.manifest import NO_MANIFEST, PROBE_WORKFLOW_TYPE, Manifest, WorkerIdentity
 from auroral.errors import TargetError, UsageError
 from auroral.temporal.rpc import target_error
 from auroral.temporal.spec import ConnectionSpec
@@ -231,6 +232,8 @@ async def await_workers(
             for identity in identities:
                 worker = WorkerIdentity.parse(identity)
                 difference = mismatch(worker, manifest)
+                if worker is not None and difference and _left_over(worker, manifest):
+                    continue
                 if worker is None or difference:
                     foreign.setdefault(identity, f"{difference} (on {queue})")
                 else:
@@ -270,7 +273,22 @@ def mismatch(worker: WorkerIdentity | None, manifest: Manifest) -> str:
         differences.append(f"speaks step language {worker.language_version}, not {manifest.language_version}")
     if worker.engine != manifest.engine:
         differences.append(f"runs the engine {worker.engine}, not {manifest.engine}")
+    if worker.manifest_digest not in (NO_MANIFEST, manifest.digest):
+        differences.append(f"serves the run of manifest {worker.manifest_digest}, not this one's, {manifest.digest}")
     return ", ".join(differences)
+
+
+def _left_over(worker: WorkerIdentity, manifest: Manifest) -> bool:
+    """Whether a worker differs by its manifest alone and was a process of this machine that has ended.
+
+    The server shows it for a while, which must not keep the next run off the same task queue.
+    """
+    import psutil
+
+    if mismatch(msgspec.structs.replace(worker, manifest_digest=NO_MANIFEST), manifest):
+        return False
+    pid, _, host = worker.where.partition("@")
+    return host == socket.gethostname() and not psutil.pid_exists(int(pid))
 
 
 def worker_command(client: Client, manifest: Manifest) -> str:

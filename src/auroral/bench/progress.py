@@ -39,11 +39,13 @@ Buckets = Sequence[tuple[float, int]]
 """(upper bound in s, how many are at most that), bounds ascending; without the last one, +Inf."""
 
 
-class BenchSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a run, as its Prometheus endpoint shows it."""
+class GeneratorSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What one generator has done so far, as the run's Prometheus endpoint shows it."""
 
+    process: str
     outcomes: Mapping[str, int]
     scheduled: int
+    """Intended starts: sent or dropped. Never falls."""
     latency_buckets: Buckets
     """Of what completed: what did not has no latency."""
     latency_sum_s: float
@@ -52,7 +54,13 @@ class BenchSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     lag_sum_s: float
     lag_count: int
     in_flight: int
+
+
+class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a run, as its Prometheus endpoint shows it."""
+
     target_per_s: float
+    generators: Sequence[GeneratorSnapshot]
 
 
 class Observer(Protocol):

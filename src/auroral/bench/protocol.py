@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from auroral.bench.manifest import Manifest
+from auroral.bench.manifest import NO_MANIFEST, Manifest
 from auroral.bench.samples import InteractionKind, Sample
 from auroral.bench.settings import WorkerSettings
 from auroral.temporal.spec import ConnectionSpec
@@ -46,6 +46,8 @@ class WorkerOrder(_Frame, frozen=True, kw_only=True):
     settings: WorkerSettings
     max_concurrent_activities: int
     engine: str
+    manifest_digest: str = NO_MANIFEST
+    """Of the manifest of the run that it serves; `-`: of any run."""
     name: str
     metrics: bool
 

@@ -48,6 +48,12 @@ class _Queue:
         waits = self.waits(reading)
         return waits and queue is not None and queue.pollers == 0 and not reading.pollers.get(self.poller)
 
+    def waits_unseen(self, reading: Reading) -> bool | None:
+        """Whether tasks wait although somebody asks for them, where the workers cannot be seen."""
+        queue = self.of(reading)
+        waits = self.waits(reading)
+        return waits and queue is not None and queue.pollers > 0 and self.worker not in reading.slots
+
     def _idle(self, reading: Reading) -> bool | None:
         """Whether tasks wait although workers have room for them; None: where workers cannot be seen."""
         waits = self.waits(reading)
@@ -104,6 +110,18 @@ class _Queue:
                 holds=self.unserved,
                 evidence=self.evidence,
                 advice="Start workers for this run's task queues: `auroral bench worker`, or --worker-count.",
+                in_a_row=IN_A_ROW,
+            ),
+            Detector(
+                name=f"{kind}-waits",
+                whose="workers",
+                rule=f"{backlog}, and the workers run elsewhere, where their slots and CPU cannot be seen",
+                holds=self.waits_unseen,
+                evidence=self.evidence,
+                advice=(
+                    "Look at the workers first: their free slots (temporal_worker_task_slots_available) and CPU. Where "
+                    "both are left, the server hands tasks out too slowly."
+                ),
                 in_a_row=IN_A_ROW,
             ),
             Detector(

@@ -45,6 +45,9 @@ def compare(
     )
 
 
+_AGREED_POLLS = 2
+
+
 class Settling:
     """How long to ask visibility, which is asynchronous: until it agrees, stands still, or its time is up."""
 
@@ -56,6 +59,7 @@ class Settling:
         self._last: Mapping[str, int] | None = None
         self._since_s = 0.0
         self._polls = 0
+        self._agreed = 0
 
     def observe(
         self, elapsed_s: float, ours: Mapping[str, int], server: Mapping[str, int] | None
@@ -65,7 +69,10 @@ class Settling:
         With `ours` empty nothing can agree yet, and only an answer that stands still settles.
         """
         if server is not None and ours and not _differences(ours, server):
-            return "settled"
+            # Twice in a row: something late may still come in.
+            self._agreed += 1
+            return "settled" if self._agreed >= _AGREED_POLLS or elapsed_s >= self._deadline_s else "again"
+        self._agreed = 0
         if elapsed_s >= self._deadline_s:
             return "settled"
         if server is None:

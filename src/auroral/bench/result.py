@@ -270,9 +270,9 @@ class Result(_Document, frozen=True, kw_only=True):
 
     @property
     def steady(self) -> Window | None:
-        """The steady window: the one that rates are quoted from; with stages, the last stage."""
+        """The window that rates are quoted from: the steady one; with stages, the one with the highest target."""
         chosen = [window for window in self.windows if window.kind in ("steady", "stage")]
-        return chosen[-1] if chosen else None
+        return max(chosen, key=lambda window: window.target_per_s, default=None)
 
 
 def encode(result: Result) -> bytes:

@@ -8,7 +8,7 @@ import os
 import resource
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,14 +17,14 @@ from temporalio.client import Client
 
 from auroral import __version__
 from auroral.bench import cleanup, executions
-from auroral.bench.assemble import Measured, assemble, snapshot, worker_options
+from auroral.bench.assemble import Measured, assemble, worker_options
 from auroral.bench.blueprint import make_blueprint
 from auroral.bench.clock import MonotonicClock
 from auroral.bench.drive import Drive
 from auroral.bench.fleet import Fleet
 from auroral.bench.opening import Opened, Opening
 from auroral.bench.prepare import require_benchmark_namespace
-from auroral.bench.progress import BenchSnapshot, Observer
+from auroral.bench.progress import Observer, RunSnapshot
 from auroral.bench.protocol import Go
 from auroral.bench.result import Cleanup, ConfigValue, Environment, ProcessUsage, Reconciliation, Result, Workers
 from auroral.bench.sampler import Sampler
@@ -37,10 +37,12 @@ from auroral.bench.store import RunDirectory, ServerTimes
 from auroral.bench.tally import Tally
 from auroral.bench.thresholds import Threshold, from_named, parse, with_defaults
 from auroral.bench.workload import Mix
+from auroral.errors import OutputError
 from auroral.temporal.connect import resolve
 
 _LEAD_S = 0.5
 """Between `Go` and the first start: every generator is waiting by then."""
+_LAST_WORDS_S = 1.0
 _BRIEF_DRAIN_S = 5.0
 """Drain of an interrupted run."""
 
@@ -50,6 +52,8 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
     result: Result
     directory: Path
+    unwritten: list[OutputError] = []
+    """What could not be written at the end; the result is whole all the same."""
 
 
 async def run(
@@ -182,7 +186,7 @@ class _Run:
                 left = await self._stop.unless_at_once(self._clean_up(opened, drive))
         except Stopped:
             hurried = True
-            settlement = settlement or self._settle_nothing(drive)
+            settlement = settlement or await self._settle_nothing(drive)
             left = msgspec.structs.replace(
                 left,
                 left_open=self._tally.outcomes[Outcome.UNFINISHED],
@@ -204,7 +208,7 @@ class _Run:
                 end_s=end_s,
                 drain_s=max(0.0, (drive.drained_s or end_s) - end_s),
                 interrupted=drive.interrupted or self._stop.requested,
-                configuration=self._configuration,
+                configuration=self._effective_configuration(),
                 environment=environment,
                 readings=drive.readings,
                 unread=sampler.unread,
@@ -256,9 +260,10 @@ class _Run:
             report=self._observer.detail,
         )
 
-    def _settle_nothing(self, drive: Drive) -> Settlement:
+    async def _settle_nothing(self, drive: Drive) -> Settlement:
         """Stopped at once: what nobody has reported by now counts as unfinished."""
         self._stop_drive(drive, 0.0)
+        await drive.last_words(_LAST_WORDS_S)
         manifest = self._manifest
         late = [
             *drive.unresolved,
@@ -341,12 +346,20 @@ class _Run:
         return self._write(result, settlement)
 
     def _write(self, result: Result, settlement: Settlement) -> RunOutcome:
+        unwritten = []
         # The result first: should the disk be full, it matters most.
-        self._directory.write_result(result)
-        self._writer.close()
-        self._directory.finish_samples(settlement.server_times.get)
-        self._directory.write_histograms(self._tally, self._epoch_unix_us / 1e6)
-        return RunOutcome(result=result, directory=self._directory.path)
+        writes: list[Callable[[], object]] = [
+            lambda: self._directory.write_result(result),
+            self._writer.close,
+            lambda: self._directory.finish_samples(settlement.server_times.get),
+            lambda: self._directory.write_histograms(self._tally, self._epoch_unix_us / 1e6),
+        ]
+        for write in writes:
+            try:
+                write()
+            except OutputError as error:
+                unwritten.append(error)
+        return RunOutcome(result=result, directory=self._directory.path, unwritten=unwritten)
 
     # What it knows of itself
 
@@ -356,13 +369,25 @@ class _Run:
             options=worker_options(self._settings, self._blueprint.activity_slots),
         )
 
-    def _snapshot(self) -> BenchSnapshot:
-        drive = self._drive
-        return snapshot(
-            self._tally,
-            in_flight=drive.in_flight[-1] if drive is not None and drive.in_flight else 0,
-            target_per_s=self._schedule.target_per_s(drive.now_s) if drive is not None else 0.0,
-        )
+    def _effective_configuration(self) -> list[ConfigValue]:
+        """The configuration with the values that defaults led to."""
+        chosen = {
+            "run-id": self._manifest.run_id,
+            "worker-count": str(self._blueprint.worker_processes or self._manifest.expected_workers),
+            "completion-timeout": f"{self._settings.drain_timeout_s:g}s",
+            "max-concurrent-activities": str(self._blueprint.activity_slots),
+            "output": str(self._directory.path),
+            "task-queue": ", ".join(self._manifest.task_queues),
+        }
+        return [
+            msgspec.structs.replace(value, value=chosen[value.name])
+            if value.origin == "default" and value.name in chosen
+            else value
+            for value in self._configuration
+        ]
+
+    def _snapshot(self) -> RunSnapshot:
+        return RunSnapshot(target_per_s=0.0, generators=[]) if self._drive is None else self._drive.snapshot()
 
     def _usage(self) -> list[ProcessUsage]:
         own = os.times()

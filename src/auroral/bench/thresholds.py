@@ -7,6 +7,7 @@ Counts and ratios are of all intended starts.
 from __future__ import annotations
 
 import difflib
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,7 +38,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What thresholds are held against."""
 
     times: Times
-    steady: Window | None
+    judged: Sequence[Window]
+    """The steady window, or every stage that intends any start: `latency` is that of the worst, rates are those of
+    the one with the highest target."""
     outcomes: Mapping[str, int]
     scheduled: int
 
@@ -171,10 +174,11 @@ def _observe(metric: str, facts: Facts) -> tuple[str, float | None]:
     name, _, part = metric.rpartition(".")
     match METRICS[metric]:
         case Kind.TIME:
-            return _observe_time(_quantiles(name, facts), part)
+            return (
+                _observe_latency(part, facts) if name == "latency" else _observe_time(getattr(facts.times, name), part)
+            )
         case Kind.RATE:
-            rate: float | None = getattr(facts.steady, _RATES[name]) if facts.steady else None
-            return (NO_DATA, None) if rate is None else (format_rate(rate), rate)
+            return _observe_rate(name, facts)
         case Kind.COUNT:
             count = _count(name, facts)
             return format_number(count), float(count)
@@ -185,11 +189,37 @@ def _observe(metric: str, facts: Facts) -> tuple[str, float | None]:
             return format_ratio(ratio), ratio
 
 
-def _quantiles(name: str, facts: Facts) -> Quantiles | None:
-    if name == "latency":
-        return facts.steady.latency if facts.steady else None
-    quantiles: Quantiles = getattr(facts.times, name)
-    return quantiles
+def _observe_latency(part: str, facts: Facts) -> tuple[str, float | None]:
+    """Of the window where it is worst."""
+    worst: tuple[str, float | None] = (NO_DATA, None)
+    of = ""
+    for window in facts.judged:
+        seen = _observe_time(window.latency, part)
+        if seen[0] != NO_DATA and _badness(seen) > _badness(worst):
+            worst, of = seen, window.name
+    return _named(worst, of, facts)
+
+
+def _observe_rate(name: str, facts: Facts) -> tuple[str, float | None]:
+    """Of the window with the highest target."""
+    if not facts.judged:
+        return NO_DATA, None
+    window = max(facts.judged, key=lambda window: window.target_per_s)
+    rate: float | None = getattr(window, _RATES[name])
+    return (NO_DATA, None) if rate is None else _named((format_rate(rate), rate), window.name, facts)
+
+
+def _badness(seen: tuple[str, float | None]) -> float:
+    observed, value = seen
+    if value is not None:
+        return value
+    return math.inf if observed == DID_NOT_COMPLETE else -1.0
+
+
+def _named(seen: tuple[str, float | None], window: str, facts: Facts) -> tuple[str, float | None]:
+    observed, value = seen
+    # What did not complete has no number to go with, and `evaluate` knows it by its words.
+    return (f"{observed} in {window}", value) if len(facts.judged) > 1 and value is not None else seen
 
 
 def _observe_time(quantiles: Quantiles | None, part: str) -> tuple[str, float | None]:

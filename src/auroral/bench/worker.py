@@ -78,15 +78,20 @@ def _part(total: int, parts: int, number: int, *, least: int = 1) -> int:
 
 def identity_of(order: WorkerOrder, *, pid: int, host: str) -> WorkerIdentity:
     """What the process says of itself to the server."""
+    settings = order.settings
     return WorkerIdentity(
         auroral_version=auroral.__version__,
         language_version=LANGUAGE_VERSION,
         engine=order.engine,
+        manifest_digest=order.manifest_digest,
         slots=(
-            order.settings.max_concurrent_workflow_tasks,
+            settings.max_concurrent_workflow_tasks,
             order.max_concurrent_activities,
-            order.settings.max_concurrent_local_activities,
+            settings.max_concurrent_local_activities,
         ),
+        pollers=(settings.workflow_task_pollers, settings.activity_task_pollers),
+        nonsticky_ratio=float(settings.nonsticky_to_sticky_poll_ratio),
+        eager_activities=settings.max_eager_activities_per_workflow_task if settings.eager_activities else 0,
         where=f"{pid}@{host}",
     )
 

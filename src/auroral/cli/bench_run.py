@@ -92,7 +92,10 @@ async def _iterate(process: Process, configured: Configured, live: bool, as_json
                     chosen, configuration=configured.values, environ=process.environ, observer=observer, stop=stop
                 )
             results.append((outcome.result, outcome.directory))
-            codes = (worst, verdict_code(outcome.result), _present(process, outcome.result, outcome.directory, as_json))
+            codes = [worst, verdict_code(outcome.result), _present(process, outcome.result, outcome.directory, as_json)]
+            for error in outcome.unwritten:
+                process.err(f"error: {error}")
+                codes.append(error.exit_code)
             worst = max(codes, key=SEVERITY.index)
             if worst is ExitCode.INTERRUPTED:
                 break

@@ -243,6 +243,9 @@ def no_limit(result: Result) -> str:
 def cleanup_sentence(result: Result) -> str:
     """What became of the workflows that were left open."""
     cleanup = result.cleanup
+    if cleanup.remaining is None:
+        why = cleanup.failure or "the run was stopped at once"
+        return f"nothing was cleaned up ({why}): {cleanup.left_open:,} may be open still"
     if not cleanup.left_open and not cleanup.failure:
         return "nothing was left open"
     parts = [f"{cleanup.left_open:,} left open"]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # What an HTTP/2 client says first: the connection preface and an empty SETTINGS frame (RFC 9113, 3.4).
 _HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 _GLIMPSE_BYTES = 64
+_SETTINGS_FRAME = 4
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 _SDK_BOOLEANS = ("true", "false", "1", "0")
 _FIRST_WAIT_S = 0.25
@@ -289,9 +290,9 @@ async def _expect_an_answer(connection: ConnectionSpec) -> None:
 
 def _require_http2(answer: bytes, *, tls: bool) -> None:
     """See that a peer's first bytes may be HTTP/2's. Raises `_Unreachable`."""
-    if answer.startswith(b"HTTP/1"):
+    if answer.startswith((b"HTTP/1", b"<")):  # HTTP/0.9 has no head: what comes is a page
         raise _Unreachable(
-            "it answers as a web server (HTTP/1), not as a Temporal frontend",
+            "it answers as a web server, not as a Temporal frontend",
             hint="name the frontend's gRPC port, often 7233; 8233 is the web UI's",
         )
     # A TLS record: an alert (21) or handshake (22), version 3.x.
@@ -301,6 +302,8 @@ def _require_http2(answer: bytes, *, tls: bool) -> None:
         raise _Unreachable(
             "it closes the connection without an answer", hint="it may expect TLS: --tls, or be no Temporal frontend"
         )
+    if len(answer) > 3 and answer[3] != _SETTINGS_FRAME:  # what a server begins with (RFC 9113, 3.4)
+        raise _Unreachable("what answers there does not speak HTTP/2, as a Temporal frontend does")
 
 
 def _translated(reason: str) -> _Unreachable:
@@ -308,7 +311,7 @@ def _translated(reason: str) -> _Unreachable:
     if "PrivateKeyParseError" in reason or "CertificateParseError" in reason:
         what = "key" if "PrivateKey" in reason else "certificate"
         return _Unreachable(f"the client {what} is not in PEM format", hint=_CERTIFICATE_HINT, final=True)
-    if found := re.search(r"InvalidCertificate\((.+?)\)+", reason):
+    if found := re.search(r"InvalidCertificate\((?:Other\(OtherError\()?([^()]+)", reason):
         return _Unreachable(f"the server's certificate is not accepted: {found[1]}", hint=_CERTIFICATE_HINT)
     if "InvalidContentType" in reason:
         return _Unreachable("it answers without TLS", hint="leave TLS out: --no-tls, or TEMPORAL_TLS=false")
