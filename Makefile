@@ -23,9 +23,11 @@ $(STAMP): requirements.lock pyproject.toml
 bench: $(STAMP) ## run a one-minute benchmark against a local Temporal server
 	@$(BIN)/auroral bench run --workload simple --target-rate 10 --duration 1m --ramp-up 5s
 
-test: $(STAMP) check ## run every test
+test: $(STAMP) check ## run every test but the long proofs
 	@$(BIN)/python -m tests.needs
 	@$(BIN)/python -m pytest -m 'not slow'
+	@echo "not run here, as they take long (make proofs):"
+	@$(BIN)/python -m pytest -m slow --collect-only -q 2>/dev/null | grep '::' | sed 's/^/  /'
 
 check: $(STAMP) ## formatting, types, import contracts
 	@$(BIN)/ruff format --check --quiet . || (echo "run: make format"; exit 1)
