@@ -218,3 +218,9 @@ def test_texts_that_no_file_or_terminal_can_hold(text: str) -> None:
     assert printable(problem.value)
     [problem] = resolved(bench={text: 1}).problems
     assert printable(str(problem))
+
+
+def test_a_flag_that_is_empty_is_told_and_not_left_out() -> None:
+    [problem] = resolved({"items": ["1", ""]}).problems
+    assert (problem.value, problem.origin) == ("''", "--items")
+    assert resolved({"items": ["1,2,", "3"]}).values["items"] == (1, 2, 3)

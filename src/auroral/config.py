@@ -265,7 +265,8 @@ def _read(setting: Setting, raw: Any, origin: Origin) -> tuple[Any, list[Problem
         return _read_one(setting, raw, origin, setting.default)
     items = [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
     if isinstance(raw, list | tuple) and origin.layer is Layer.FLAG:
-        items = [part for text in raw for part in str(text).split(",") if part.strip()]
+        # `--threshold "$UNSET"` is a mistake to tell, not a threshold to leave out.
+        items = [part for text in raw for part in str(text).split(",") if part.strip() or not str(text).strip()]
     if not isinstance(items, list | tuple):
         items = [items]
     values, problems = [], []

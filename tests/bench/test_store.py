@@ -133,8 +133,25 @@ def test_a_whole_run_is_written_and_read_back(tmp_path: Path) -> None:
 
 
 def test_a_directory_where_a_run_failed_before_it_began_is_used_again(tmp_path: Path) -> None:
-    RunDirectory.create(tmp_path, MANIFEST)
+    RunDirectory.create(tmp_path, MANIFEST).sample_writer().close()
     assert RunDirectory.create(tmp_path, MANIFEST).path == tmp_path
+
+
+def test_two_runs_cannot_share_a_directory(tmp_path: Path) -> None:
+    first = RunDirectory.create(tmp_path, MANIFEST)
+    with pytest.raises(OutputError, match="is being written by another run") as caught:
+        RunDirectory.create(tmp_path, MANIFEST)
+    assert "--output" in caught.value.hint
+    del first
+    RunDirectory.create(tmp_path, MANIFEST)
+
+
+def test_samples_of_a_run_that_was_killed_are_kept(tmp_path: Path) -> None:
+    writer = RunDirectory.create(tmp_path, MANIFEST).sample_writer()
+    writer.append(SAMPLES)
+    writer.close()
+    with pytest.raises(OutputError, match="holds a run already"):
+        RunDirectory.create(tmp_path, MANIFEST)
 
 
 def test_a_directory_that_holds_a_run_is_refused(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ Documents are written beside their place and renamed into it: a reader never fin
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,18 +45,25 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> RunDirectory:
-        """Make the directory and write the manifest. Raises `OutputError`, also where a run lies there already."""
-        with _writing(path):
-            # A run that failed before its schedule leaves a manifest and logs: the next may take their place.
-            taken = any((path / name).exists() for name in (RESULT, SAMPLES, _SAMPLE_PARTS))
-        if taken:
-            raise OutputError(
-                f"expected a new directory for the results, but {path} holds a run already",
-                hint="name another directory with --output",
-            )
+        """Make the directory and write the manifest. Raises `OutputError`, also where a run lies there already.
+
+        The directory is this run's alone for as long as the object lives.
+        """
         directory = cls(path, manifest)
         with _writing(path):
             (path / _LOGS).mkdir(parents=True, exist_ok=True)
+            claimed = directory._claim()
+            parts = path / _SAMPLE_PARTS
+            # A run that failed before its schedule leaves a manifest and logs: the next may take their place.
+            taken = any((path / name).exists() for name in (RESULT, SAMPLES)) or (
+                parts.exists() and any(parts.iterdir())
+            )
+        if taken or not claimed:
+            raise OutputError(
+                f"expected a new directory for the results, but {path} "
+                + ("holds a run already" if taken else "is being written by another run"),
+                hint="name another directory with --output",
+            )
         data = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
         directory._replace(MANIFEST, data)
         return directory
@@ -105,6 +114,18 @@ class RunDirectory:
         with _writing(parts):
             if parts.exists():
                 shutil.rmtree(parts)
+
+    def _claim(self) -> bool:
+        """Lock the directory; whether it was free. The system ends the lock with the process at the latest."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        weakref.finalize(self, os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system that cannot lock directories
+            return True
+        return True
 
     def _replace(self, name: str, data: bytes) -> Path:
         with self._replacing(name) as temporary:
