@@ -133,3 +133,26 @@ def test_a_reader_that_goes_away_is_no_error(arguments: list[str]) -> None:
     )
     os.close(write)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_the_sdks_threads_do_not_outlive_the_message() -> None:
+    """With the SDK loaded the interpreter is not torn down: its threads would abort the process with status 134."""
+    code = (
+        "import atexit, sys, click, temporalio.client; from auroral.cli import main\n"
+        "atexit.register(print, 'torn down')\n"
+        "main.root.commands['fail'] = click.Command('fail', callback=lambda: (click.echo('said'), 3)[1])\n"
+        "sys.argv = ['auroral', 'fail']; main.entry_point()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "said\n", "")
+
+
+def test_nohup_is_respected() -> None:
+    code = (
+        "import os, signal, sys, click; from auroral.cli import main\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "main.root.commands['hang-up'] = click.Command('hang-up', callback=lambda: os.kill(os.getpid(), signal.SIGHUP))\n"
+        "sys.argv = ['auroral', 'hang-up']; main.entry_point()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
