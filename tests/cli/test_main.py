@@ -151,8 +151,8 @@ def test_nohup_is_respected() -> None:
     code = (
         "import os, signal, sys, click; from auroral.cli import main\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "main.root.commands['hang-up'] = click.Command('hang-up', callback=lambda: os.kill(os.getpid(), signal.SIGHUP))\n"
-        "sys.argv = ['auroral', 'hang-up']; main.entry_point()"
+        "main.root.commands['up'] = click.Command('up', callback=lambda: os.kill(os.getpid(), signal.SIGHUP))\n"
+        "sys.argv = ['auroral', 'up']; main.entry_point()"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "")
