@@ -24,6 +24,14 @@ def test_a_configuration_error_lists_every_problem_with_value_origin_and_range()
     assert error.exit_code is ExitCode.USAGE
 
 
+def test_a_thousand_problems_are_not_a_thousand_lines() -> None:
+    error = ConfigurationError([Problem(f"step-{number}", "x", "file", "y") for number in range(1_000)])
+    assert len(error.message.splitlines()) < 60
+    assert "1000 problems" in error.message
+    assert "950 more" in error.message
+    assert len(error.problems) == 1_000
+
+
 def test_every_error_has_an_exit_code_of_its_own_kind() -> None:
     def kinds(kind: type[AuroralError]) -> list[type[AuroralError]]:
         return [kind, *(deeper for child in kind.__subclasses__() for deeper in kinds(child))]

@@ -67,6 +67,9 @@ class Problem:
         return f"{self.name} = {self.value} (from {self.origin}): expected {self.expected}"
 
 
+_MOST_SHOWN = 50
+
+
 class ConfigurationError(UsageError):
     """All the problems of a configuration at once."""
 
@@ -77,7 +80,10 @@ class ConfigurationError(UsageError):
             if len(problems) == 1
             else (f"the configuration has {len(problems)} problems")
         )
-        super().__init__("\n".join([f"{head}:", *(f"  {problem}" for problem in problems)]), hint=hint)
+        lines = [f"  {problem}" for problem in self.problems[:_MOST_SHOWN]]
+        if len(self.problems) > _MOST_SHOWN:
+            lines.append(f"  and {len(self.problems) - _MOST_SHOWN:,} more")
+        super().__init__("\n".join([f"{head}:", *lines]), hint=hint)
 
 
 class TargetError(AuroralError):

@@ -267,12 +267,19 @@ def test_what_could_not_be_sampled_is_passed_on() -> None:
 
 def test_how_closes_were_seen_is_told_in_notes() -> None:
     busy = calm(refusals={CONCURRENT: 150, "sweep: gone": 1}, watchers=1_000)
-    polls, sweeps, watchers = wait_notes(run(busy, busy))
+    quiet = [calm()] * 20
+    polls, sweeps, watchers = wait_notes(run(busy, busy, *quiet))
     assert polls.startswith("300 waits")
     assert "frontend.namespaceCount" in polls
     assert sweeps.startswith("2 sweeps")
     assert watchers.startswith("all 1,000 watchers were busy in 2 s")
-    assert wait_notes(run(calm(refusals={RPS: 3}))) == []
+    assert wait_notes(run(calm(refusals={RPS: 3}), *quiet)) == []
+
+
+def test_a_run_too_short_to_tell_limits_by_says_so() -> None:
+    (note,) = wait_notes(run(calm(), calm(), calm())[:3])
+    assert note.startswith("3 s of readings are too few")
+    assert wait_notes([]) == []
 
 
 counts = st.integers(0, 500)

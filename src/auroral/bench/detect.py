@@ -20,7 +20,7 @@ from auroral.bench.detector import (
     machine_busy,
 )
 from auroral.bench.limits import LimitFinding, LimitReport, Reading, SlotsReading
-from auroral.bench.queue_rules import QUEUE_DETECTORS
+from auroral.bench.queue_rules import IN_A_ROW, QUEUE_DETECTORS
 from auroral.bench.refusals import SWEEP, advice_on, is_of_wait
 from auroral.units import format_duration, format_number
 
@@ -28,6 +28,7 @@ GENERATOR_CPU = 0.85
 COORDINATOR_CPU = 0.9
 LAG_MS = 50.0
 PERSISTENCE_LATENCY_S = 0.1
+_TOO_SHORT_S = 2 * IN_A_ROW
 _SLOT_SETTINGS = {
     "WorkflowWorker": "--max-concurrent-workflow-tasks",
     "ActivityWorker": "--max-concurrent-activities",
@@ -65,8 +66,13 @@ def find_limits(readings: Sequence[Reading], *, unread: Sequence[str] = (), loca
 
 
 def wait_notes(readings: Sequence[Reading]) -> list[str]:
-    """What a reader should know of how closes were seen. These are no limits: what is not watched is swept."""
+    """What a reader should know of the readings, and of how closes were seen. These are no limits."""
     notes = []
+    if 0 < len(readings) < _TOO_SHORT_S:
+        notes.append(
+            f"{len(readings)} s of readings are too few to tell limits by: the rules look at 3 to {IN_A_ROW} seconds "
+            "in a row"
+        )
     polls = _refused_waits(readings, sweeps=False)
     if polls:
         notes.append(

@@ -180,6 +180,8 @@ class Drive:
             self._changed.clear()
             if not draining and self._all(lambda part: part.schedule_ended):
                 draining = True
+                if self.readings:
+                    self._show(self.readings[-1], sent=0, draining=False)
                 self._observer.phase("drain", f"at most {self._drain_timeout_s:g} s")
             now_us = self._clock.now_us()
             if now_us >= second * 1_000_000:
@@ -286,6 +288,10 @@ class Drive:
         self.readings.append(reading)
         while len(self.in_flight) < second:
             self.in_flight.append(reading.in_flight)
+        self._show(reading, sent=sum(tick.sent for tick in ticks), draining=draining)
+
+    def _show(self, reading: Reading, *, sent: int, draining: bool) -> None:
+        second = round(reading.t_s)
         state = self._tally.snapshot(float(second))
         first = find_limits(self.readings[-120:]).first
         self._observer.progress(
@@ -294,7 +300,7 @@ class Drive:
                 t_s=float(second),
                 schedule_s=self._schedule.duration_s,
                 target_per_s=self._schedule.expected(second - 1.0, float(second)) if not draining else 0.0,
-                sent_per_s=float(sum(tick.sent for tick in ticks)),
+                sent_per_s=float(sent),
                 completed_per_s=state.completed_series[-1] if state.completed_series else 0.0,
                 in_flight=reading.in_flight,
                 scheduled=self._scheduled(state.scheduled + reading.in_flight),

@@ -216,7 +216,7 @@ def observation_note(result: Result) -> str:
             return f"{how}, and the clock offset could not be estimated."
         within = "" if error is None else f" ± {error:.3g} ms"
         return f"{how}, with the clocks' offset estimated at {offset:.3g} ms{within} (server − client)."
-    parts = [f"{observed.watched:,} closes were watched"]
+    parts = [f"{observed.watched:,} {'close was' if observed.watched == 1 else 'closes were'} watched"]
     if observed.swept:
         parts.append(f"{observed.swept:,} found by the sweep through visibility")
     if observed.refused_waits:

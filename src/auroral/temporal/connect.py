@@ -9,7 +9,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -175,8 +175,9 @@ async def connect(
     retry: bool = True,
     identity: str | None = None,
     patience_s: float | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> Client:
-    """Connect to a cluster.
+    """Connect to a cluster; `report` hears of attempts that failed and are made again.
 
     `retry` False makes the client report every refusal instead of asking again. With `patience_s` failures are
     retried until that many seconds have passed: where a proxy comes up after this process. Raises `TargetError`
@@ -194,6 +195,9 @@ async def connect(
                 raise TargetError(
                     f"cannot connect to {connection.address}: {error}{tried}", hint=error.hint or _hint(connection)
                 ) from error
+            if report is not None:
+                left = format_duration(round(patience_s - waited_s))
+                report(f"{connection.address} does not answer yet ({error}); trying for {left} more")
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 1.6, _LONGEST_WAIT_S)
 
