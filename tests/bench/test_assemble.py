@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
-from auroral.bench.assemble import Measured, assemble, snapshot, with_in_flight, worker_options
+from auroral.bench.assemble import Measured, assemble, snapshot, with_in_flight, workers_stated
 from auroral.bench.histogram import Histogram
+from auroral.bench.limits import Reading
+from auroral.bench.manifest import WorkerIdentity
 from auroral.bench.result import Cleanup, Environment, ProcessUsage, Reconciliation, Workers
 from auroral.bench.samples import Outcome, Sample
 from auroral.bench.schedule import Schedule
@@ -98,10 +101,63 @@ def test_the_in_flight_column_is_as_long_as_the_others() -> None:
         assert len(with_in_flight(series, given).in_flight) == len(series.t_s)
 
 
-def test_the_workers_options_are_stated_as_chosen() -> None:
-    options = worker_options(BenchSettings(), 1_300)
-    assert options["max_concurrent_activities"] == 1_300
-    assert set(options) == {field.name for field in msgspec.structs.fields(BenchSettings().worker)}
+def seen(where: str, slots: tuple[int, int, int] = (200, 100, 50), **changes: Any) -> WorkerIdentity:
+    plain = WorkerIdentity(
+        auroral_version="9.9",
+        language_version=1,
+        engine="sdk",
+        slots=slots,
+        pollers=(32, 16),
+        nonsticky_ratio=0.25,
+        eager_activities=0,
+        where=where,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def test_the_options_of_our_workers_are_stated_as_chosen() -> None:
+    stated = workers_stated(BenchSettings(), processes=2, activity_slots=1_300, seen=[seen("7@a")])
+    assert stated.processes == 2
+    assert stated.options["max_concurrent_activities"] == 1_300
+    assert set(stated.options) == {field.name for field in msgspec.structs.fields(BenchSettings().worker)}
+    assert [worker.where for worker in stated.seen] == ["7@a"]
+    assert not stated.notes
+
+
+def test_of_workers_elsewhere_only_what_they_tell_is_stated() -> None:
+    pair = [
+        seen("8@b", slots=(300, 100, 50), eager_activities=10, manifest_digest="0123456789ab"),
+        seen("7@a"),
+    ]
+    stated = workers_stated(BenchSettings(), processes=0, activity_slots=200, seen=pair)
+    assert stated.options == {
+        "max_concurrent_workflow_tasks": "differing: 200, 300",
+        "max_concurrent_activities": 100,
+        "max_concurrent_local_activities": 50,
+        "workflow_task_pollers": 32,
+        "activity_task_pollers": 16,
+        "nonsticky_to_sticky_poll_ratio": 0.25,
+        "eager_activities": "differing: False, True",
+        "max_eager_activities_per_workflow_task": 10,
+        "all_workflow_task_slots": 500,
+        "all_activity_slots": 200,
+        "all_local_activity_slots": 100,
+    }
+    assert [(worker.where, worker.manifest_digest) for worker in stated.seen] == [("7@a", "-"), ("8@b", "0123456789ab")]
+    (note,) = stated.notes
+    assert note.startswith("The workers run elsewhere")
+    wanted = workers_stated(BenchSettings(), processes=0, activity_slots=1_300, seen=pair)
+    assert "have 200 activity slots in all; for these workloads at this rate 1,300" in wanted.notes[1]
+    nobody = workers_stated(BenchSettings(), processes=0, activity_slots=1_300, seen=[])
+    assert (nobody.options, nobody.seen, len(nobody.notes)) == ({}, [], 1)
+
+
+def test_what_workers_elsewhere_keep_to_themselves_counts_as_unread() -> None:
+    reading = Reading(t_s=1.0)
+    elsewhere = workers_stated(BenchSettings(), processes=0, activity_slots=200, seen=[seen("7@a")])
+    told = assemble(measured([completed(0)], readings=[reading], unread=["x: y"], workers=elsewhere)).limits.unread
+    assert told == ["x: y", "worker slots, pollers and CPU: the workers run elsewhere"]
+    assert not assemble(measured([completed(0)], readings=[reading])).limits.unread
 
 
 def test_a_snapshot_counts_up_to_each_bound() -> None:

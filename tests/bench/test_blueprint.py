@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from auroral.bench.blueprint import SEPARATE_TASK_QUEUE, Blueprint, make_blueprint
+from auroral.bench.blueprint import SEPARATE_TASK_QUEUE, Blueprint, make_blueprint, plan_workers
 from auroral.bench.manifest import digest
-from auroral.bench.settings import BenchSettings, WorkerSettings, WorkloadChoice
+from auroral.bench.settings import BenchSettings, Stage, WorkerSettings, WorkloadChoice
 from auroral.errors import ConfigurationError
 
 
@@ -68,6 +68,45 @@ def test_waiting_activities_raise_the_slots_and_a_note_says_so() -> None:
     )
     assert blueprint(fixed).activity_slots == 50
     assert blueprint(BenchSettings()).activity_slots == 200
+
+
+def test_a_generator_alone_tells_nothing_of_slots_that_are_not_its_own() -> None:
+    settings = BenchSettings(
+        workloads=(WorkloadChoice(source="state-transitions"),), target_rate_per_s=400.0, generator_only=True
+    )
+    assert not any("slots" in note for note in blueprint(settings).notes)
+
+
+def nothing_to_read(path: Path) -> str:
+    raise AssertionError(path)
+
+
+def test_workers_do_as_the_manifest_of_their_run_says() -> None:
+    run = BenchSettings(
+        workloads=(WorkloadChoice(source="state-transitions"),),
+        target_rate_per_s=400.0,
+        generator_only=True,
+        task_queue="load",
+        task_queues=2,
+    )
+    made = blueprint(run)
+    plan = plan_workers(BenchSettings(worker_only=True), manifest=made.manifest, read_text=nothing_to_read)
+    assert plan.task_queues == ["load-0", "load-1"]
+    assert plan.activity_slots == made.activity_slots > 200
+    assert "at 400/s" in plan.note
+    fixed = BenchSettings(worker_only=True, worker=WorkerSettings(max_concurrent_activities=50))
+    assert plan_workers(fixed, manifest=made.manifest, read_text=nothing_to_read).activity_slots == 50
+
+
+def test_workers_without_a_manifest_go_by_their_own_settings() -> None:
+    waiting = (WorkloadChoice(source="state-transitions"),)
+    slow = BenchSettings(worker_only=True, workloads=waiting, target_rate_per_s=1.0)
+    plan = plan_workers(slow, manifest=None, read_text=nothing_to_read)
+    assert (plan.task_queues, plan.activity_slots, plan.note) == ([SEPARATE_TASK_QUEUE], 200, "")
+    staged = BenchSettings(
+        worker_only=True, workloads=waiting, stages=(Stage(start_per_s=1, end_per_s=400, duration_s=9),)
+    )
+    assert plan_workers(staged, manifest=None, read_text=nothing_to_read).activity_slots > 200
 
 
 def test_a_mix_keeps_weights_and_digests() -> None:

@@ -117,6 +117,7 @@ def test_the_same_from_flag_environment_and_file() -> None:
 @pytest.mark.parametrize(
     ("flags", "name", "expected"),
     [
+        ({"manifest": "m.json"}, "manifest", "none but with worker-only"),
         ({"ramp_up": "60s", "duration": "60s"}, "ramp-up", "a ramp-up shorter than the duration (1m)"),
         ({"generator_only": True, "worker_only": True}, "generator-only", "not together with worker-only"),
         ({"worker_only": True, "worker_count": "0"}, "worker-count", "at least 1 with worker-only"),
@@ -212,6 +213,17 @@ def test_namespaces_of_benchmarks(name: str) -> None:
     assert benchmark_namespace(name) == (name == "benchmark" or name.startswith("benchmark-"))
 
 
+def test_a_manifest_outweighs_what_it_says_too() -> None:
+    resolved = bench(
+        {"BENCHMARK_TARGET_RATE": "50"}, worker_only=True, manifest="m.json", task_queue="q", worker_count="3"
+    )
+    assert build(resolved).manifest == "m.json"
+    assert resolved.warnings == [
+        "BENCHMARK_TARGET_RATE has no effect: the manifest (--manifest) says it",
+        "--task-queue has no effect: the manifest (--manifest) says it",
+    ]
+
+
 def test_remarks_name_what_has_no_effect_or_cannot_pass() -> None:
     [remark] = bench(activity_count="5").warnings
     assert remark == "--activity-count is for the workload multi-activity, which this run does not use"
@@ -223,8 +235,9 @@ def test_remarks_name_what_has_no_effect_or_cannot_pass() -> None:
 
 def test_worker_flags_are_settings() -> None:
     names = {setting.name for setting in WORKER_SETTINGS}
-    assert {"address", "worker-count", "task-queue", "metrics-port"} <= names
-    assert not names & {"target-rate", "generator-only", "worker-only", "threshold"}
+    assert {"address", "worker-count", "task-queue", "manifest", "metrics-port"} <= names
+    assert {"workload", "target-rate", "stages"} <= names, "by which activity slots are chosen"
+    assert not names & {"duration", "count", "generator-only", "worker-only", "threshold"}
 
 
 def test_no_workers_means_that_they_are_elsewhere() -> None:

@@ -76,12 +76,29 @@ def test_clocks_that_moved_leave_the_narrowest_span() -> None:
     assert estimate == prepare.ClockOffset(offset_us=5000, error_us=5)
 
 
+def identity(**changes: Any) -> WorkerIdentity:
+    plain = WorkerIdentity(
+        auroral_version="9.9",
+        language_version=LANGUAGE_VERSION,
+        engine="sdk",
+        slots=(1, 1, 1),
+        pollers=(2, 1),
+        nonsticky_ratio=0.5,
+        eager_activities=0,
+        where="1@host",
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
 def test_what_a_worker_must_match() -> None:
     of = manifest("run")
-    good = WorkerIdentity(
-        auroral_version="9.9", language_version=LANGUAGE_VERSION, engine="sdk", slots=(1, 1, 1), where="1@host"
-    )
+    good = identity()
     assert prepare.mismatch(good, of) == ""
+    assert prepare.mismatch(identity(manifest_digest=of.digest), of) == ""
+    other = manifest("run", nonce="of another run")
+    assert prepare.mismatch(identity(manifest_digest=other.digest), of) == (
+        f"serves the run of manifest {other.digest}, not this one's, {of.digest}"
+    )
     assert "step language 99, not" in prepare.mismatch(msgspec.structs.replace(good, language_version=99), of)
     assert "engine lean, not sdk" in prepare.mismatch(msgspec.structs.replace(good, engine="lean"), of)
     assert "no worker of auroral's" in prepare.mismatch(None, of)
@@ -265,6 +282,23 @@ async def test_a_worker_of_another_engine_is_refused(client: Client, connection:
     async with worker(connection, of, engine="other") as pid:
         with pytest.raises(TargetError, match=rf"engine=other;.*{pid}@.*runs the engine other, not sdk"):
             await prepare.await_workers(client, of, timeout_s=20, report=silent)
+
+
+@pytest.mark.live
+async def test_a_worker_of_another_run_is_refused_until_it_has_ended(
+    client: Client, connection: ConnectionSpec, unique: str
+) -> None:
+    of, earlier = manifest(unique), manifest(unique, nonce="earlier")
+    async with worker(connection, of, manifest_digest=earlier.digest) as pid:
+        with pytest.raises(TargetError, match=rf"{pid}@.*manifest {earlier.digest}, not this one's, {of.digest}"):
+            await prepare.await_workers(client, of, timeout_s=20, report=silent)
+    # The server shows it still: a process of this machine that has ended is in nobody's way, but counts for nothing.
+    with pytest.raises(TargetError, match=r"expected 1 worker to poll .* but 0 came"):
+        await prepare.await_workers(client, of, timeout_s=0, report=silent)
+    async with worker(connection, of, manifest_digest=of.digest) as pid:
+        (found,) = await prepare.await_workers(client, of, timeout_s=20, report=silent)
+        assert found.where.startswith(f"{pid}@")
+        assert found.manifest_digest == of.digest
 
 
 @pytest.mark.live

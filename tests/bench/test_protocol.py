@@ -47,6 +47,7 @@ def test_a_workers_order_reads_back() -> None:
         settings=WorkerSettings(),
         max_concurrent_activities=200,
         engine="sdk",
+        manifest_digest="0123456789ab",
         name="worker-0",
         metrics=True,
     )

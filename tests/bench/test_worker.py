@@ -70,7 +70,18 @@ def test_the_identity_says_what_the_preflight_compares() -> None:
     assert WorkerIdentity.parse(str(identity)) == identity
     assert identity.language_version == LANGUAGE_VERSION
     assert identity.slots == (200, 1_000, 200)
+    assert (identity.pollers, identity.nonsticky_ratio, identity.eager_activities) == ((32, 32), 0.5, 100)
+    assert identity.manifest_digest == "-"
     assert identity.where == "17@here"
+
+
+def test_the_identity_names_the_manifest_that_the_worker_was_given() -> None:
+    of_a_run = msgspec.structs.replace(
+        order(), manifest_digest="0123456789ab", settings=WorkerSettings(eager_activities=False)
+    )
+    identity = identity_of(of_a_run, pid=17, host="here")
+    assert ";manifest=0123456789ab;" in str(identity)
+    assert identity.eager_activities == 0
 
 
 class Worker:

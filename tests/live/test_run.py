@@ -10,12 +10,14 @@ import urllib.request
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 from prometheus_client.parser import text_string_to_metric_families
 
+from auroral.bench.manifest import Manifest
 from auroral.bench.result import decode, schema
 from tests.support.benchmark import Benchmark, Finished, bench
 
@@ -155,9 +157,67 @@ def test_workers_apart_from_the_generator(temporal_server, tmp_path) -> None:
             "--target-rate", "5", "--duration", "2s", directory=tmp_path / "run",
         )  # fmt: skip
         assert ended.status == 0, ended.stderr + worker.stderr
-        assert ended.result.workers.processes == 0
+        result = ended.result
         worker.interrupt(signal.SIGTERM)
         assert worker.finish(20).status == 0
+    assert result.workers.processes == 0
+    assert [seen.manifest_digest for seen in result.workers.seen] == ["-"]
+    assert result.workers.options["all_activity_slots"] == 200
+    assert "max_cached_workflows" not in result.workers.options, "the generator's own default"
+    assert "worker slots, pollers and CPU: the workers run elsewhere" in result.limits.unread
+
+
+def test_workers_share_the_manifest_of_their_run(temporal_server, unique, tmp_path) -> None:
+    manifest = tmp_path / "run" / "manifest.json"
+    with Benchmark(
+        "run", "--address", temporal_server.address, "--namespace", f"benchmark-{unique}", "--task-queue", unique,
+        "--task-queues", "2", "--generator-only", "--workload", "state-transitions", "--target-rate", "100",
+        "--count", "5", "--metrics-port", "0", "--output", str(manifest.parent), directory=manifest.parent,
+    ) as run:  # fmt: skip
+        run.wait_for("waiting for workers")
+        with Benchmark(
+            "worker", "--address", temporal_server.address, "--manifest", str(manifest), "--worker-count", "1",
+            "--metrics-port", "0", directory=tmp_path / "worker",
+        ) as worker:  # fmt: skip
+            ended = run.finish()
+            assert ended.status == 0, ended.stderr + worker.stderr
+            worker.interrupt(signal.SIGTERM)
+            assert worker.finish(20).status == 0
+    result = ended.result
+    (seen,) = result.workers.seen
+    assert seen.manifest_digest == result.manifest.digest
+    assert seen.activity_slots > 200, "as the manifest's workload wants them"
+    assert result.workers.options["max_concurrent_activities"] == seen.activity_slots
+
+
+def test_a_worker_with_the_manifest_of_another_run_is_refused(temporal_server, unique, tmp_path) -> None:
+    manifest = tmp_path / "run" / "manifest.json"
+    with Benchmark(
+        "run", "--address", temporal_server.address, "--task-queue", unique, "--generator-only", "--duration", "1s",
+        "--metrics-port", "0", "--output", str(manifest.parent), directory=manifest.parent,
+    ) as run:  # fmt: skip
+        run.wait_for("waiting for workers")
+        other = msgspec.json.decode(manifest.read_bytes(), type=Manifest)
+        this, other = other.digest, msgspec.structs.replace(other, run_id="another")
+        elsewhere = tmp_path / "other.json"
+        elsewhere.write_bytes(msgspec.json.encode(other))
+        with Benchmark(
+            "worker", "--address", temporal_server.address, "--manifest", str(elsewhere), "--worker-count", "1",
+            "--metrics-port", "0", directory=tmp_path / "worker",
+        ):  # fmt: skip
+            ended = run.finish(60)
+    assert ended.status == 3, ended.stderr
+    assert f"serves the run of manifest {other.digest}, not this one's, {this}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_iterations_on_one_task_queue_do_not_refuse_their_ended_workers(temporal_server, unique, tmp_path) -> None:
+    with Benchmark(
+        "run", "--address", temporal_server.address, "--task-queue", unique, "--duration", "1s", "--iterations", "2",
+        "--worker-count", "1", "--metrics-port", "0", "--output", str(tmp_path / "run"), directory=tmp_path / "run",
+    ) as run:  # fmt: skip
+        ended = run.finish()
+    assert ended.status == 0, ended.stderr
 
 
 def test_metrics_of_every_process_on_one_port(temporal_server, tmp_path) -> None:

@@ -117,6 +117,22 @@ def test_disagreements_failures_and_commands_are_shown(make: Make) -> None:
     assert "lost killed by signal 9" in Page(render(make("inconclusive"))).text
 
 
+def test_workers_elsewhere_are_shown_as_they_told(make: Make) -> None:
+    seen = r.WorkerSeen(
+        where="7@far.example",
+        auroral_version="9.8.7",
+        manifest_digest="0123456789ab",
+        workflow_task_slots=2000,
+        activity_slots=3000,
+        local_activity_slots=4000,
+    )
+    elsewhere = r.Workers(processes=0, options={}, seen=[seen, msgspec.structs.replace(seen, manifest_digest="-")])
+    text = Page(render(msgspec.structs.replace(make("pass"), workers=elsewhere))).text
+    assert "The workers ran elsewhere." in text
+    assert "7@far.example 9.8.7 0123456789ab 2,000 3,000 4,000" in text
+    assert "9.8.7 none: serves any run 2,000" in text
+
+
 def test_rendering_is_a_pure_function_of_the_stored_document(make: Make) -> None:
     result = make("fail")
     assert render(r.decode(r.encode(result))) == render(result)

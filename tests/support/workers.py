@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from auroral.bench.manifest import Manifest, ManifestArrival
+from auroral.bench.manifest import NO_MANIFEST, Manifest, ManifestArrival
 from auroral.bench.protocol import ChildFailed, Hello, Ready, WorkerOrder, decode_from_child, encode
 from auroral.bench.settings import WorkerSettings
 from auroral.temporal.spec import ConnectionSpec
@@ -33,7 +33,9 @@ def manifest(run_id: str, **changes: Any) -> Manifest:
 
 
 @contextlib.asynccontextmanager
-async def worker(connection: ConnectionSpec, of: Manifest, *, engine: str = "sdk") -> AsyncIterator[int]:
+async def worker(
+    connection: ConnectionSpec, of: Manifest, *, engine: str = "sdk", manifest_digest: str = NO_MANIFEST
+) -> AsyncIterator[int]:
     """Run one worker process on the manifest's task queues; yields its process id once it polls."""
     order = WorkerOrder(
         connection=connection,
@@ -41,6 +43,7 @@ async def worker(connection: ConnectionSpec, of: Manifest, *, engine: str = "sdk
         settings=WorkerSettings(workflow_task_pollers=5, activity_task_pollers=5),
         max_concurrent_activities=10,
         engine=engine,
+        manifest_digest=manifest_digest,
         name="worker-0",
         metrics=False,
     )

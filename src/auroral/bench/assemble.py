@@ -9,7 +9,7 @@ import msgspec
 from auroral.bench.detect import find_limits, wait_notes
 from auroral.bench.histogram import Histogram
 from auroral.bench.limits import Reading
-from auroral.bench.manifest import Manifest
+from auroral.bench.manifest import Manifest, WorkerIdentity
 from auroral.bench.progress import GeneratorSnapshot
 from auroral.bench.result import (
     Cleanup,
@@ -22,6 +22,7 @@ from auroral.bench.result import (
     Result,
     Series,
     Workers,
+    WorkerSeen,
 )
 from auroral.bench.samples import InteractionKind, Observation
 from auroral.bench.schedule import Schedule
@@ -77,7 +78,8 @@ def assemble(measured: Measured) -> Result:
             steady_s=_driven_steady_s(measured),
         )
     )
-    report = find_limits(measured.readings, unread=measured.unread, local_server=measured.environment.local_server)
+    unread = [*measured.unread, *(_UNREAD_ELSEWHERE if measured.readings and not measured.workers.processes else ())]
+    report = find_limits(measured.readings, unread=unread, local_server=measured.environment.local_server)
     return Result(
         manifest=measured.manifest,
         started_at=measured.started_at,
@@ -135,10 +137,62 @@ def with_in_flight(series: Series, in_flight: Sequence[int]) -> Series:
     return msgspec.structs.replace(series, in_flight=column)
 
 
-def worker_options(settings: BenchSettings, activity_slots: int) -> dict[str, int | float | bool | str]:
-    """The workers' options as the result states them."""
-    options: dict[str, int | float | bool | str] = msgspec.structs.asdict(settings.worker)
-    options["max_concurrent_activities"] = activity_slots
+_Options = dict[str, int | float | bool | str]
+_UNREAD_ELSEWHERE = ("worker slots, pollers and CPU: the workers run elsewhere",)
+
+
+def workers_stated(
+    settings: BenchSettings, *, processes: int, activity_slots: int, seen: Sequence[WorkerIdentity]
+) -> Workers:
+    """The workers as the result states them: `processes` of ours, as told; else only what those elsewhere tell."""
+    found = [
+        WorkerSeen(
+            where=worker.where,
+            auroral_version=worker.auroral_version,
+            manifest_digest=worker.manifest_digest,
+            workflow_task_slots=worker.slots[0],
+            activity_slots=worker.slots[1],
+            local_activity_slots=worker.slots[2],
+        )
+        for worker in sorted(seen, key=lambda worker: worker.where)
+    ]
+    if processes:
+        options: _Options = msgspec.structs.asdict(settings.worker)
+        options["max_concurrent_activities"] = activity_slots
+        return Workers(processes=processes, options=options, seen=found)
+    notes = ["The workers run elsewhere: their CPU, their cache and their sticky settings are not known here."]
+    has = sum(worker.activity_slots for worker in found)
+    if found and has < activity_slots:
+        notes.append(
+            f"The workers have {has:,} activity slots in all; for these workloads at this rate {activity_slots:,} "
+            "would be chosen."
+        )
+    return Workers(processes=0, options=_options_told(seen), seen=found, notes=notes)
+
+
+def _options_told(seen: Sequence[WorkerIdentity]) -> _Options:
+    """Each option of the workers elsewhere, a text where they differ; and how many slots they have together."""
+    if not seen:
+        return {}
+    each: dict[str, list[int | float | bool]] = {
+        "max_concurrent_workflow_tasks": [worker.slots[0] for worker in seen],
+        "max_concurrent_activities": [worker.slots[1] for worker in seen],
+        "max_concurrent_local_activities": [worker.slots[2] for worker in seen],
+        "workflow_task_pollers": [worker.pollers[0] for worker in seen],
+        "activity_task_pollers": [worker.pollers[1] for worker in seen],
+        "nonsticky_to_sticky_poll_ratio": [worker.nonsticky_ratio for worker in seen],
+        "eager_activities": [worker.eager_activities > 0 for worker in seen],
+        "max_eager_activities_per_workflow_task": [
+            worker.eager_activities for worker in seen if worker.eager_activities
+        ],
+    }
+    options: _Options = {}
+    for name, values in each.items():
+        different = sorted(set(values))
+        if different:
+            options[name] = different[0] if len(different) == 1 else "differing: " + ", ".join(map(str, different))
+    for number, kind in enumerate(("workflow_task", "activity", "local_activity")):
+        options[f"all_{kind}_slots"] = sum(worker.slots[number] for worker in seen)
     return options
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from auroral.bench.manifest import Manifest, ManifestArrival, ManifestWorkload, digest
+from auroral.bench.manifest import ENGINE, Manifest, ManifestArrival, ManifestWorkload, digest
 from auroral.bench.schedule import Schedule, plan
 from auroral.bench.settings import BenchSettings
-from auroral.bench.workload import Workload, activity_slots, cautions, estimate, to_plain
+from auroral.bench.workload import Workload, activity_slots, cautions, estimate, from_plain, to_plain
 from auroral.bench.workload_file import load
 
 SEPARATE_TASK_QUEUE = "auroral-benchmark"
@@ -32,6 +32,15 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
 
 
+class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What workers apart from their generator are to do."""
+
+    task_queues: list[str]
+    activity_slots: int
+    note: str
+    """Why there are as many slots; empty: no reason."""
+
+
 def make_blueprint(
     settings: BenchSettings,
     *,
@@ -44,19 +53,11 @@ def make_blueprint(
     read_text: Callable[[Path], str],
 ) -> Blueprint:
     """Decide everything that a run's processes must agree on. Raises `ConfigurationError`."""
-    workloads = [
-        load(
-            choice.source,
-            activity_count=settings.activity_count,
-            timer_duration_s=settings.timer_duration_s,
-            child_count=settings.child_count,
-            read_text=read_text,
-        )
-        for choice in settings.workloads
-    ]
+    workloads = _load_workloads(settings, read_text)
+    weights = [choice.weight for choice in settings.workloads]
     apart = settings.generator_only or settings.worker_only
     ours = settings.worker_count if settings.worker_count is not None else max(1, cores // 2)
-    slots, note = slots_for(settings, workloads, 1 if apart else ours)
+    slots, note = _slots_for(settings, workloads, weights, settings.peak_rate_per_s / (1 if apart else max(1, ours)))
     definitions = [to_plain(workload) for workload in workloads]
     arrival = plan(settings, duration_given=settings.duration_given)
     manifest = Manifest(
@@ -69,7 +70,7 @@ def make_blueprint(
             for workload, choice, definition in zip(workloads, settings.workloads, definitions, strict=True)
         ],
         arrival=arrival,
-        engine="sdk",
+        engine=ENGINE,
         observe=settings.observe,
         generator_processes=settings.generator_processes,
         expected_workers=settings.worker_count or 1 if apart else ours,
@@ -77,6 +78,8 @@ def make_blueprint(
         auroral_version=version,
         created_at=created_at,
     )
+    if settings.generator_only:
+        note = ""  # the slots are those of workers elsewhere: only they know
     return Blueprint(
         manifest=manifest,
         workloads=workloads,
@@ -93,12 +96,42 @@ def execution_timeout_s(settings: BenchSettings, arrival: ManifestArrival, workl
     return schedule_s + settings.drain_timeout_s + longest_s + _TIMEOUT_MARGIN_S
 
 
-def slots_for(settings: BenchSettings, workloads: Sequence[Workload], processes: int) -> tuple[int, str]:
+def plan_workers(settings: BenchSettings, *, manifest: Manifest | None, read_text: Callable[[Path], str]) -> WorkerPlan:
+    """Decide what workers apart from their generator do: as its manifest says, else as the settings do.
+
+    Raises `ConfigurationError`.
+    """
+    if manifest is None:
+        queues, workloads = task_queues(settings, ""), _load_workloads(settings, read_text)
+        weights, rate_per_s = [choice.weight for choice in settings.workloads], settings.peak_rate_per_s
+    else:
+        queues, workloads = manifest.task_queues, [from_plain(each.definition) for each in manifest.workloads]
+        weights, rate_per_s = [each.weight for each in manifest.workloads], manifest.arrival.peak_rate_per_s
+    # How many processes share the load is not known here: any one may have to carry all of it.
+    slots, note = _slots_for(settings, workloads, weights, rate_per_s)
+    return WorkerPlan(task_queues=queues, activity_slots=slots, note=note)
+
+
+def _load_workloads(settings: BenchSettings, read_text: Callable[[Path], str]) -> list[Workload]:
+    return [
+        load(
+            choice.source,
+            activity_count=settings.activity_count,
+            timer_duration_s=settings.timer_duration_s,
+            child_count=settings.child_count,
+            read_text=read_text,
+        )
+        for choice in settings.workloads
+    ]
+
+
+def _slots_for(
+    settings: BenchSettings, workloads: Sequence[Workload], weights: Sequence[float], rate_per_s: float
+) -> tuple[int, str]:
     """Activity slots of each worker process: as given, else the default or what waiting activities need."""
     if settings.worker.max_concurrent_activities is not None:
         return settings.worker.max_concurrent_activities, ""
-    weights = [choice.weight for choice in settings.workloads]
-    return activity_slots(workloads, settings.peak_rate_per_s / max(1, processes), weights=weights)
+    return activity_slots(workloads, rate_per_s, weights=weights)
 
 
 def task_queues(settings: BenchSettings, run_id: str) -> list[str]:

@@ -15,6 +15,7 @@ from auroral.bench.blueprint import Blueprint
 from auroral.bench.environment import describe
 from auroral.bench.executions import count_by_status
 from auroral.bench.fleet import Fleet
+from auroral.bench.manifest import WorkerIdentity
 from auroral.bench.metrics import MetricsEndpoint
 from auroral.bench.progress import Observer, RunSnapshot
 from auroral.bench.protocol import GeneratorOrder, WorkerOrder
@@ -71,6 +72,8 @@ class Opening:
         self._observer = observer
         self._stack = stack
         self.notes: list[str] = []
+        self.workers: list[WorkerIdentity] = []
+        """Those that polled when the preflight had all it waited for."""
 
     async def reach(self, connection: ConnectionSpec | None) -> Opened:
         """Connect to the cluster, or start a local server for the run where there is none. Raises `TargetError`."""
@@ -104,7 +107,9 @@ class Opening:
         if port:
             observer.detail(f"metrics on port {port}, path /metrics")
         await self._start_processes(opened.connection)
-        await prepare.await_workers(client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail)
+        self.workers = await prepare.await_workers(
+            client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail
+        )
         observer.phase("warm-up", "probe workflows")
         return await prepare.warm_up(client, manifest)
 
@@ -147,6 +152,7 @@ class Opening:
             settings=self._settings.worker,
             max_concurrent_activities=self._blueprint.activity_slots,
             engine=self._manifest.engine,
+            manifest_digest=self._manifest.digest,
             name=f"worker-{number}",
             metrics=True,
         )

@@ -98,6 +98,9 @@ SETTINGS: tuple[Setting, ...] = (
              "Worker processes to start; 0: they run elsewhere.", default="half of the cores"),
     _setting(WORKERS, "generator-only", "generator_only", values.FLAG, "Start no workers: they run elsewhere."),
     _setting(WORKERS, "worker-only", "worker_only", values.FLAG, "Start workers only, as `auroral bench worker`."),
+    _setting(WORKERS, "manifest", "manifest", values.pattern(r".+", "a path", "FILE"),
+             "manifest.json of the run that workers elsewhere serve: namespace, task queues and workloads are its.",
+             default="they serve any run"),
     _setting(WORKERS, "task-queues", "task_queues", values.whole(1, 100), "Task queues to spread the run over."),
     _setting(WORKERS, "task-queue", "task_queue", values.pattern(_NAME, _NAME_WORDS, "NAME"),
              "First part of the task queues' names; auroral-benchmark where workers run apart.",
@@ -164,9 +167,9 @@ WORKER_SETTINGS: tuple[Setting, ...] = tuple(
     setting
     for setting in SETTINGS
     if (setting.group in (TARGET, WORKLOAD, WORKERS) and setting.name not in ("generator-only", "worker-only"))
-    or setting.name == "metrics-port"
+    or setting.name in ("target-rate", "stages", "metrics-port")
 )
-"""What `auroral bench worker` takes as flags."""
+"""What `auroral bench worker` takes as flags. By the rate they choose their activity slots."""
 
 
 def resolve_bench(*, flags: Mapping[str, Any], environ: Mapping[str, str], file: FileLayer | None = None) -> Resolved:
@@ -273,6 +276,8 @@ def _role_problems(resolved: Resolved, faulty: set[str]) -> list[Problem]:
         problems.append(_problem(resolved, "generator-only", "not together with worker-only"))
     if chosen["worker-only"] and chosen["worker-count"] == 0:
         problems.append(_problem(resolved, "worker-count", "at least 1 with worker-only"))
+    if chosen["manifest"] is not None and not chosen["worker-only"]:
+        problems.append(_problem(resolved, "manifest", "none but with worker-only: a run writes its own"))
     if "namespace" not in faulty and not chosen["allow-namespace"] and not benchmark_namespace(chosen["namespace"]):
         problems.append(_problem(resolved, "namespace", NAMESPACE_EXPECTED))
     sources = [workload.source for workload in chosen["workload"]]
@@ -288,6 +293,12 @@ def benchmark_namespace(namespace: str) -> bool:
 
 def _remarks(resolved: Resolved) -> list[str]:
     chosen, remarks = resolved.values, []
+    if chosen["manifest"] is not None:
+        remarks += [
+            f"{resolved.origins[name].text} has no effect: the manifest ({resolved.origins['manifest'].text}) says it"
+            for name in ("workload", "target-rate", "stages", "task-queues", "task-queue")
+            if resolved.given(name)
+        ]
     used = {workload.source for workload in chosen["workload"]}
     for name, workload in (("activity-count", "multi-activity"), ("timer-duration", "timer"), ("child-count", "child")):
         if resolved.origins[name].layer is Layer.FLAG and workload not in used:

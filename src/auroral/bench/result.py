@@ -209,12 +209,27 @@ class ProcessUsage(_Document, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class WorkerSeen(_Document, frozen=True, kw_only=True):
+    """A worker process that polled before the schedule began, by what it says of itself."""
+
+    where: str
+    """`<pid>@<host>`."""
+    auroral_version: str
+    manifest_digest: str
+    """Of the manifest that it was started with; `-`: none, it serves any run."""
+    workflow_task_slots: int
+    activity_slots: int
+    local_activity_slots: int
+
+
 class Workers(_Document, frozen=True, kw_only=True):
     """The workers' options as chosen, so that two results can be compared."""
 
     processes: int
     """Started by this run; 0: they run elsewhere."""
     options: dict[str, int | float | bool | str]
+    """Of each process. Where they run elsewhere, only those that they tell, and sums over all of them in `all_…`."""
+    seen: list[WorkerSeen] = []
     notes: list[str] = []
 
 

@@ -17,7 +17,7 @@ from temporalio.client import Client
 
 from auroral import __version__
 from auroral.bench import cleanup, executions
-from auroral.bench.assemble import Measured, assemble, worker_options
+from auroral.bench.assemble import Measured, assemble, workers_stated
 from auroral.bench.blueprint import make_blueprint
 from auroral.bench.clock import MonotonicClock
 from auroral.bench.drive import Drive
@@ -122,7 +122,7 @@ class _Run:
         self._drive: Drive | None = None
         self._epoch_unix_us = round(now.timestamp() * 1e6)
         self._notes.extend(self._blueprint.notes)
-        opening = Opening(
+        opening = self._opening = Opening(
             settings,
             self._blueprint,
             self._environ,
@@ -364,9 +364,11 @@ class _Run:
     # What it knows of itself
 
     def _workers(self) -> Workers:
-        return Workers(
+        return workers_stated(
+            self._settings,
             processes=self._blueprint.worker_processes,
-            options=worker_options(self._settings, self._blueprint.activity_slots),
+            activity_slots=self._blueprint.activity_slots,
+            seen=self._opening.workers,
         )
 
     def _effective_configuration(self) -> list[ConfigValue]:

@@ -66,6 +66,8 @@ class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
     """First part of the task queues' names; None: the run id, or `auroral-benchmark` where workers run apart."""
     generator_only: bool = False
     worker_only: bool = False
+    manifest: str | None = None
+    """File of the manifest of the run that workers apart from it serve; None: they serve any run."""
     worker: WorkerSettings = WorkerSettings()
 
     max_in_flight: int = 10_000
