@@ -126,3 +126,15 @@ def test_a_mix_keeps_weights_and_digests() -> None:
 def test_a_file_that_is_not_there_is_a_problem_of_the_configuration() -> None:
     with pytest.raises(ConfigurationError, match=r"mine\.toml"):
         blueprint(BenchSettings(workloads=(WorkloadChoice(source="mine.toml"),)))
+
+
+def test_the_problems_of_every_workload_are_told_at_once() -> None:
+    broken = 'name = "x"\n[[steps]]\ntimer = { duration = "soon" }\n'
+    twin = 'name = "simple"\nsteps = []\n'
+    settings = BenchSettings(
+        workloads=tuple(WorkloadChoice(source=source) for source in ("a.toml", "b.toml", "simple", "twin.toml"))
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        blueprint(settings, files={"a.toml": broken, "b.toml": broken, "twin.toml": twin})
+    origins = [problem.origin for problem in caught.value.problems]
+    assert [origin.partition(":")[0] for origin in origins] == ["a.toml", "b.toml", "twin.toml"]

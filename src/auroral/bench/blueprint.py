@@ -12,6 +12,7 @@ from auroral.bench.schedule import Schedule, plan
 from auroral.bench.settings import BenchSettings
 from auroral.bench.workload import Workload, activity_slots, cautions, estimate, from_plain, to_plain
 from auroral.bench.workload_file import load
+from auroral.errors import ConfigurationError, Problem
 
 SEPARATE_TASK_QUEUE = "auroral-benchmark"
 """Where workers run apart from the generator, both must name the same queue without having met."""
@@ -113,16 +114,28 @@ def plan_workers(settings: BenchSettings, *, manifest: Manifest | None, read_tex
 
 
 def _load_workloads(settings: BenchSettings, read_text: Callable[[Path], str]) -> list[Workload]:
-    return [
-        load(
-            choice.source,
-            activity_count=settings.activity_count,
-            timer_duration_s=settings.timer_duration_s,
-            child_count=settings.child_count,
-            read_text=read_text,
-        )
-        for choice in settings.workloads
-    ]
+    """Every workload of the mix. Raises `ConfigurationError` with the problems of them all."""
+    workloads: list[Workload] = []
+    problems: list[Problem] = []
+    for choice in settings.workloads:
+        try:
+            workload = load(
+                choice.source,
+                activity_count=settings.activity_count,
+                timer_duration_s=settings.timer_duration_s,
+                child_count=settings.child_count,
+                read_text=read_text,
+            )
+        except ConfigurationError as error:
+            problems.extend(error.problems)
+            continue
+        if any(workload.name == other.name for other in workloads):
+            expected = "a name that no other workload of the mix has"
+            problems.append(Problem("workload", workload.name, choice.source, expected))
+        workloads.append(workload)
+    if problems:
+        raise ConfigurationError(problems)
+    return workloads
 
 
 def _slots_for(

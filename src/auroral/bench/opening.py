@@ -16,15 +16,14 @@ from auroral.bench.environment import describe
 from auroral.bench.executions import count_by_status
 from auroral.bench.fleet import Fleet
 from auroral.bench.manifest import WorkerIdentity
-from auroral.bench.metrics import MetricsEndpoint
-from auroral.bench.progress import Observer, RunSnapshot
+from auroral.bench.progress import Observer
 from auroral.bench.protocol import GeneratorOrder, WorkerOrder
 from auroral.bench.result import Environment
 from auroral.bench.settings import BenchSettings
 from auroral.errors import UsageError
 from auroral.temporal.connect import connect
 from auroral.temporal.local import LocalServer, start_local
-from auroral.temporal.spec import ConnectionSpec
+from auroral.temporal.spec import ConnectionSpec, TargetSettings
 
 PATIENCE_APART_S = 120.0
 """How long separate generators and workers try to connect: in ECS the mesh's proxy comes up after the process."""
@@ -82,13 +81,13 @@ class Opening:
             server = await self._start_server()
             connection = ConnectionSpec(address=server.address, namespace=self._manifest.namespace)
         self._observer.phase("connect", connection.address)
-        patience_s = PATIENCE_APART_S if self._settings.generator_only else connection.connect_timeout_s
-        client = await connect(connection, retry=True, patience_s=patience_s)
+        patience_s = patience_apart_s(connection) if self._settings.generator_only else connection.connect_timeout_s
+        client = await connect(connection, retry=True, patience_s=patience_s, report=self._observer.detail)
         await prepare.check_health(client, connection.address, timeout_s=connection.connect_timeout_s)
         environment = await describe(client, connection, local_server=server is not None, environ=self._environ)
         return Opened(connection=connection, client=client, environment=environment, server=server)
 
-    async def make_ready(self, opened: Opened, snapshot: Callable[[], RunSnapshot]) -> prepare.ClockOffset:
+    async def make_ready(self, opened: Opened) -> prepare.ClockOffset:
         """Prepare the namespace, start our processes, check who polls, and warm up. Raises `AuroralError`."""
         settings, manifest, observer, client = self._settings, self._manifest, self._observer, opened.client
         observer.phase("prepare", f"namespace {manifest.namespace}")
@@ -101,11 +100,6 @@ class Opening:
             client, manifest.namespace, f"{manifest.run_id}-usable", timeout_s=settings.worker_wait_s
         )
         await self._require_new_run_id(client)
-        endpoint = MetricsEndpoint(snapshot, self._fleet.metrics_urls, run_id=manifest.run_id)
-        port = endpoint.start(settings.metrics_port)
-        self._stack.callback(endpoint.stop)
-        if port:
-            observer.detail(f"metrics on port {port}, path /metrics")
         await self._start_processes(opened.connection)
         self.workers = await prepare.await_workers(
             client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail
@@ -170,6 +164,12 @@ class Opening:
             drain_timeout_s=settings.drain_timeout_s,
             metrics=True,
         )
+
+
+def patience_apart_s(connection: ConnectionSpec) -> float:
+    """How long to try where generator and workers run apart: as asked for, else two minutes."""
+    asked_s = connection.connect_timeout_s
+    return PATIENCE_APART_S if asked_s == TargetSettings().connect_timeout_s else asked_s
 
 
 def share(whole: int, part: int, parts: int) -> int:

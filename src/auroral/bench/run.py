@@ -22,6 +22,7 @@ from auroral.bench.blueprint import make_blueprint
 from auroral.bench.clock import MonotonicClock
 from auroral.bench.drive import Drive
 from auroral.bench.fleet import Fleet
+from auroral.bench.metrics import MetricsEndpoint
 from auroral.bench.opening import Opened, Opening
 from auroral.bench.prepare import require_benchmark_namespace
 from auroral.bench.progress import Observer, RunSnapshot
@@ -116,10 +117,14 @@ class _Run:
         self._schedule = Schedule(self._manifest.arrival)
         self._mix = Mix([workload.weight for workload in self._manifest.workloads], self._manifest.arrival.seed)
         self._tally = Tally(self._schedule.windows())
+        self._drive: Drive | None = None
+        self._fleet = Fleet(self._log_path)
+        # A port that is taken is found before anything is written.
+        endpoint = MetricsEndpoint(self._snapshot, self._fleet.metrics_urls, run_id=run_id)
+        metrics_port = endpoint.start(settings.metrics_port)
+        self._stack.callback(endpoint.stop)
         self._directory = RunDirectory.create(Path(settings.output or Path("results") / run_id), self._manifest)
         self._writer = self._directory.sample_writer()
-        self._fleet = Fleet(self._directory.log_path)
-        self._drive: Drive | None = None
         self._epoch_unix_us = round(now.timestamp() * 1e6)
         self._notes.extend(self._blueprint.notes)
         opening = self._opening = Opening(
@@ -131,12 +136,14 @@ class _Run:
             observer=self._observer,
             stack=self._stack,
         )
+        if metrics_port:
+            self._observer.detail(f"metrics on port {metrics_port}, path /metrics")
         connection = resolved.connection if resolved is not None else None
         environment = Environment(address=connection.address if connection else "local")
         try:
             opened = await self._stop.unless_softly(opening.reach(connection))
             environment = opened.environment
-            offset = await self._stop.unless_softly(opening.make_ready(opened, self._snapshot))
+            offset = await self._stop.unless_softly(opening.make_ready(opened))
         except Stopped:
             return self._write_unstarted(environment)
         self._notes.extend(opening.notes)
@@ -362,6 +369,9 @@ class _Run:
         return RunOutcome(result=result, directory=self._directory.path, unwritten=unwritten)
 
     # What it knows of itself
+
+    def _log_path(self, name: str) -> Path:
+        return self._directory.log_path(name)
 
     def _workers(self) -> Workers:
         return workers_stated(

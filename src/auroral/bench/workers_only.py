@@ -18,12 +18,12 @@ from auroral.bench.fleet import Fleet
 from auroral.bench.manifest import ENGINE, NO_MANIFEST, Manifest
 from auroral.bench.manifest_file import read_manifest
 from auroral.bench.metrics import MetricsEndpoint
-from auroral.bench.opening import PATIENCE_APART_S
+from auroral.bench.opening import patience_apart_s
 from auroral.bench.progress import Observer
 from auroral.bench.protocol import WorkerOrder
 from auroral.bench.settings import BenchSettings
 from auroral.bench.stopping import Stopped, StopSignal
-from auroral.errors import LostProcessError, TargetError, UsageError
+from auroral.errors import InterruptedRunError, LostProcessError, TargetError, UsageError
 from auroral.temporal.connect import Resolved, connect, resolve
 from auroral.temporal.spec import ConnectionSpec
 
@@ -46,7 +46,7 @@ async def run_workers(
     spec = msgspec.structs.replace(
         resolved.connection,
         namespace=agreed_namespace(resolved, manifest),
-        connect_timeout_s=max(PATIENCE_APART_S, resolved.connection.connect_timeout_s),
+        connect_timeout_s=patience_apart_s(resolved.connection),
     )
     prepare.require_benchmark_namespace(spec.namespace, allow=settings.target.allow_namespace)
     plan = plan_workers(settings, manifest=manifest, read_text=lambda path: path.read_text(encoding="utf-8"))
@@ -65,7 +65,7 @@ async def run_workers(
         try:
             await stop.unless_softly(_ensure_namespace(settings, spec, observer))
         except Stopped:
-            return
+            raise InterruptedRunError("stopped before any worker polled") from None
         for number in range(settings.worker_count or max(1, (os.cpu_count() or 1) // 2)):
             name = f"worker-{number}"
             await fleet.add_worker(
@@ -81,11 +81,12 @@ async def run_workers(
                     metrics=True,
                 ),
             )
-        with contextlib.suppress(Stopped):
+        try:
             await stop.unless_softly(fleet.wait_ready())
-            observer.phase(
-                "work", f"{len(fleet.workers)} worker processes poll" + (f", metrics on port {port}" if port else "")
-            )
+        except Stopped:
+            raise InterruptedRunError("stopped before every worker polled") from None
+        observer.phase("work", f"{len(fleet.workers)} × worker" + (f", metrics on port {port}" if port else ""))
+        with contextlib.suppress(Stopped):
             await stop.unless_softly(_first_end(fleet))
 
 
@@ -112,7 +113,7 @@ async def _ensure_namespace(settings: BenchSettings, spec: ConnectionSpec, obser
     Raises `TargetError` where the cluster cannot be reached in time; where the namespace may not be created, the
     workers wait for it.
     """
-    client = await connect(spec, patience_s=spec.connect_timeout_s)
+    client = await connect(spec, patience_s=spec.connect_timeout_s, report=observer.detail)
     try:
         state = await prepare.ensure_namespace(client, spec, allow_namespace=settings.target.allow_namespace)
         if state.created:
