@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from auroral.bench.manifest import LANGUAGE_VERSION, WorkerIdentity
 from auroral.bench.protocol import ChildFailed, FromChild, Hello, WorkerOrder, decode_from_child, encode
 from auroral.bench.settings import WorkerSettings
-from auroral.bench.worker import _Warnings, identity_of, options_for
+from auroral.bench.worker import identity_of, options_for
 from auroral.temporal.spec import ConnectionSpec
 
 
@@ -222,28 +222,3 @@ def test_an_order_that_cannot_be_read(worker: Worker) -> None:
 def test_no_order_at_all(worker: Worker) -> None:
     worker.end_of_input()
     assert worker.ended() == (0, [], "")
-
-
-def record(message: str, created_s: float, error: BaseException | None = None) -> object:
-    import logging
-
-    made = logging.LogRecord("x", logging.WARNING, "", 0, message, (), (type(error), error, None) if error else None)
-    made.created = created_s
-    return made
-
-
-def test_warnings_are_plain_lines_told_once_in_a_while(capsys: pytest.CaptureFixture[str]) -> None:
-    from temporalio.exceptions import ApplicationError
-
-    from auroral.bench.workflows import INJECTED_FAILURE
-
-    handler = _Warnings()
-    for made in (
-        record("it\nwent wrong", 0),
-        record("it\nwent wrong", 9),
-        record("it\nwent wrong", 11),
-        record("failing", 12, ValueError("no\nway")),
-        record("failing", 13, ApplicationError("asked for", type=INJECTED_FAILURE)),
-    ):
-        handler.emit(made)  # type: ignore[arg-type]
-    assert capsys.readouterr().err == "warning: it\nwarning: it\nwarning: failing: ValueError: no way\n"

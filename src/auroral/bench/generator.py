@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 from collections.abc import Callable, Coroutine
@@ -11,14 +10,14 @@ from typing import Any, TypeVar
 
 from temporalio.client import Client
 
+from auroral.bench.child import quiet_collector, run_child
 from auroral.bench.cleanup import terminate_directly
 from auroral.bench.clock import MonotonicClock
 from auroral.bench.executions import list_executions
 from auroral.bench.interact import Interactor
 from auroral.bench.load import Generator
-from auroral.bench.pipes import Pipes, exit_now, leave_interrupts_to_parent
+from auroral.bench.pipes import Pipes, exit_now
 from auroral.bench.protocol import (
-    ChildFailed,
     CleanedUp,
     CleanUp,
     GeneratorOrder,
@@ -33,7 +32,6 @@ from auroral.bench.telemetry import runtime_with_metrics
 from auroral.bench.watch import Contact, Sweeper, Watcher
 from auroral.bench.workflows import encode_input
 from auroral.bench.workload import from_plain
-from auroral.errors import AuroralError
 from auroral.temporal.connect import connect
 
 _Frame = TypeVar("_Frame")
@@ -162,25 +160,5 @@ async def _read(pipes: Pipes, kind: type[_Frame]) -> _Frame:
     raise SystemExit(0)
 
 
-def quiet_collector() -> None:
-    """Keep the garbage collector from pausing the loop: what is loaded now stays, cycles are rare."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 1_000)
-
-
-async def _main() -> None:
-    leave_interrupts_to_parent()
-    pipes = await Pipes.open()
-    status = 0
-    try:
-        await serve(pipes)
-    except AuroralError as error:
-        status = int(error.exit_code)
-        pipes.emit(ChildFailed(error=error.message, hint=error.hint, exit_code=status))
-    await pipes.flush()
-    exit_now(status)
-
-
 if __name__ == "__main__":
-    asyncio.run(_main())
+    run_child(serve)

@@ -15,6 +15,7 @@ from auroral.bench.samples import CLOSED, Observation, Outcome, Sample
 from auroral.bench.schedule import Schedule
 from auroral.bench.store import ServerTimes
 from auroral.bench.tally import Tally
+from auroral.bench.watch import SweptRow
 from auroral.errors import TargetError
 
 _POLL_S = 0.5
@@ -22,19 +23,11 @@ _REPORT_EVERY = 20_000
 """Executions; a whole number of pages."""
 
 
-class Execution(Protocol):
+class Execution(SweptRow, Protocol):
     """What is needed of a listed execution (`executions.Execution`)."""
 
     @property
-    def index(self) -> int | None: ...
-    @property
-    def root(self) -> bool: ...
-    @property
-    def status(self) -> str: ...
-    @property
     def started_unix_us(self) -> int: ...
-    @property
-    def closed_unix_us(self) -> int | None: ...
     @property
     def state_transitions(self) -> int: ...
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
-import math
 import os
-import signal
 import socket
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 import auroral
+from auroral.bench.child import quiet_collector, run_child
 from auroral.bench.manifest import LANGUAGE_VERSION, WorkerIdentity
-from auroral.bench.pipes import Pipes, exit_now, leave_interrupts_to_parent
-from auroral.bench.protocol import ChildFailed, Hello, Ready, WorkerOrder, decode_to_worker
-from auroral.errors import AuroralError, ExitCode, TargetError, UsageError
+from auroral.bench.pipes import Pipes
+from auroral.bench.protocol import Hello, Ready, WorkerOrder, decode_to_worker
+from auroral.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -33,9 +28,6 @@ _GRACE_S = 0.5
 _SHUTDOWN_S = 3.0
 """After this long the process ends whatever the SDK still waits for."""
 _NAMESPACE_WAIT_S = 0.5
-_REPEAT_S = 10.0
-_LINE_CHARACTERS = 500
-_LINES_KEPT = 1_000
 _STARTING_WAIT_S = 0.01
 _FEWEST = 2
 """The SDK refuses to cache workflows with less than two workflow task slots or pollers."""
@@ -208,62 +200,5 @@ async def _until_end_of_input(pipes: Pipes) -> None:
         pass
 
 
-def quiet_collector() -> None:
-    """Collect garbage seldom: what is loaded now stays. Full collections took 16 to 38 ms of a worker's time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
-class _Warnings(logging.Handler):
-    """One plain line per warning on stderr: the same one at most every ten seconds, and none for failures that the
-    workload asks for.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last_s: dict[str, float] = {}
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from auroral.bench.workflows import INJECTED_FAILURE
-
-        error = record.exc_info[1] if record.exc_info else None
-        if getattr(error, "type", None) == INJECTED_FAILURE:
-            return
-        message = record.getMessage().splitlines()[0] if record.getMessage() else record.name
-        cause = f": {type(error).__name__}: {error}" if error is not None else ""
-        line = f"{record.levelname.lower()}: {message}{cause}".replace("\n", " ")[:_LINE_CHARACTERS]
-        if record.created - self._last_s.get(line, -math.inf) >= _REPEAT_S:
-            if len(self._last_s) >= _LINES_KEPT:
-                self._last_s.clear()
-            self._last_s[line] = record.created
-            print(line, file=sys.stderr, flush=True)
-
-
-def log_plainly() -> None:
-    """Write the SDK's and asyncio's warnings as plain lines."""
-    logging.basicConfig(level=logging.WARNING, handlers=[_Warnings()], force=True)
-
-
-async def main() -> None:
-    """Run the process to its end; never returns."""
-    leave_interrupts_to_parent()
-    signal.signal(signal.SIGTERM, lambda *_: exit_now(0))
-    log_plainly()
-    pipes = await Pipes.open()
-    status = 0
-    try:
-        await serve(pipes)
-    except AuroralError as error:
-        status = int(error.exit_code)
-        pipes.emit(ChildFailed(error=error.message, hint=error.hint, exit_code=status))
-    except Exception as error:
-        status = int(ExitCode.BUG)
-        pipes.emit(ChildFailed(error=f"{type(error).__name__}: {error}", exit_code=status))
-    with suppress(OSError, TimeoutError):
-        await asyncio.wait_for(pipes.flush(), 1.0)
-    exit_now(status)
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    run_child(serve)
