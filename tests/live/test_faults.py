@@ -135,16 +135,21 @@ async def test_refusals_are_counted_by_cause_and_named_as_the_limit(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_five_thousand_open_timers_are_all_accounted_for(temporal_server, tmp_path: Path) -> None:
-    """A frontend refuses more than 1,200 long polls of a namespace; the rest is found by sweeps."""
+    """A frontend refuses more than 1,200 long polls of a namespace; what no poll watches is found by sweeps."""
+    workload = tmp_path / "timers.toml"
+    # Open for as long as it takes to have 5,000 of them open at once, and closing in another order than they began.
+    workload.write_text('name = "timers"\n[[steps]]\ntimer = { duration = "100s..160s" }\n')
     finished = bench(
-        "--address", temporal_server.address, "--workload", "timer", "--timer-duration", "150s",
+        "--address", temporal_server.address, "--workload", str(workload),
         "--target-rate", "50", "--count", "5000", "--duration", "110s", "--completion-timeout", "4m",
         directory=tmp_path / "run", timeout_s=560,
     )  # fmt: skip
     result = finished.result
     assert result.outcomes["completed"] == 5_000, account(result)
-    assert max(reading.in_flight for reading in result.readings) == 5_000
+    assert max(reading.in_flight for reading in result.readings) > 4_900
     assert result.observed.swept + result.observed.watched == 5_000
+    assert result.observed.swept > 500
     assert max(reading.watchers for reading in result.readings) <= 1_000
     assert result.verdict.status == "pass", account(result)

@@ -85,7 +85,9 @@ def wait_notes(readings: Sequence[Reading]) -> list[str]:
     full = sum(1 for reading in readings if reading.watcher_limit and reading.watchers >= reading.watcher_limit)
     if full:
         limit = max(reading.watcher_limit for reading in readings)
-        notes.append(f"all {limit:,} watchers were busy in {full:,} s: further closes were found by the sweep")
+        notes.append(
+            f"all {limit:,} watchers were busy in {full:,} s: others waited for one, or were found closed by the sweep"
+        )
     return notes
 
 

@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from temporalio.client import Client
 
 from auroral import __version__
-from auroral.bench import cleanup, executions
 from auroral.bench.assemble import Measured, assemble, workers_stated
 from auroral.bench.blueprint import make_blueprint
 from auroral.bench.clock import MonotonicClock
+from auroral.bench.closing import Closing, nothing_settled
 from auroral.bench.drive import Drive
 from auroral.bench.fleet import Fleet
 from auroral.bench.metrics import MetricsEndpoint
@@ -27,14 +26,13 @@ from auroral.bench.opening import Opened, Opening
 from auroral.bench.prepare import require_benchmark_namespace
 from auroral.bench.progress import Observer, RunSnapshot
 from auroral.bench.protocol import Go
-from auroral.bench.result import Cleanup, ConfigValue, Environment, ProcessUsage, Reconciliation, Result, Workers
+from auroral.bench.result import Cleanup, ConfigValue, Environment, ProcessUsage, Result, Workers
 from auroral.bench.sampler import Sampler
-from auroral.bench.samples import Outcome
 from auroral.bench.schedule import Schedule
 from auroral.bench.settings import BenchSettings
-from auroral.bench.settle import Settlement, settle, unreported
+from auroral.bench.settle import Settlement
 from auroral.bench.stopping import Stopped, StopSignal
-from auroral.bench.store import RunDirectory, ServerTimes
+from auroral.bench.store import RunDirectory
 from auroral.bench.tally import Tally
 from auroral.bench.thresholds import Threshold, from_named, parse, with_defaults
 from auroral.bench.workload import Mix
@@ -43,7 +41,6 @@ from auroral.temporal.connect import resolve
 
 _LEAD_S = 0.5
 """Between `Go` and the first start: every generator is waiting by then."""
-_LAST_WORDS_S = 1.0
 _BRIEF_DRAIN_S = 5.0
 """Drain of an interrupted run."""
 
@@ -180,25 +177,30 @@ class _Run:
         )
         for generator in self._fleet.generators:
             generator.send(Go(epoch_unix_us=self._epoch_unix_us, clock_offset_us=offset_us))
-        watching = asyncio.create_task(self._stop_when_asked(drive))
+        closing = Closing(
+            settings,
+            opened,
+            drive,
+            tally=self._tally,
+            schedule=self._schedule,
+            mix=self._mix,
+            epoch_unix_us=self._epoch_unix_us,
+            clock_offset_us=offset_us,
+            manifest=manifest,
+            observer=self._observer,
+        )
+        watching = asyncio.create_task(self._stop_when_asked(closing))
         hurried = False
         settlement: Settlement | None = None
-        left = Cleanup(left_open=0, terminated_directly=0, terminated_by_batch=0, remaining=None)
+        left: Cleanup | None = None
         try:
             await self._stop.unless_at_once(drive.run())
-            settlement = await self._stop.unless_at_once(self._settle(client, drive, offset_us))
-            if settlement.reconciliation.status == "unavailable":
-                left = self._left_behind(opened)
-            else:
-                left = await self._stop.unless_at_once(self._clean_up(opened, drive))
+            settlement = await self._stop.unless_at_once(closing.settle(self._stop))
+            left = await self._stop.unless_at_once(closing.clean_up(settlement.reconciliation))
         except Stopped:
             hurried = True
-            settlement = settlement or await self._settle_nothing(drive)
-            left = msgspec.structs.replace(
-                left,
-                left_open=self._tally.outcomes[Outcome.UNFINISHED],
-                commands=cleanup.manual_commands(opened.connection, manifest),
-            )
+            settlement = settlement or await closing.settle_nothing()
+            left = closing.left_behind("the run was stopped at once")
             self._notes.append("Stopped at once: not everything was settled or cleaned up.")
         finally:
             watching.cancel()
@@ -233,98 +235,18 @@ class _Run:
                 notes=[*self._notes, *drive.early_ends, *settlement.notes],
             )
         )
-        self._writer.append(settlement.late)
         return self._write(result, settlement)
 
-    async def _stop_when_asked(self, drive: Drive) -> None:
+    async def _stop_when_asked(self, closing: Closing) -> None:
         await self._stop.softly.wait()
         self._observer.warning("stopping: no further starts, a brief drain, then clean-up (again: stop at once)")
-        self._stop_drive(drive, _BRIEF_DRAIN_S)
-
-    def _stop_drive(self, drive: Drive, drain_timeout_s: float) -> None:
-        drive.stop_schedule(drain_timeout_s)
-        if drive.interrupted:
-            self._tally.cut(self._schedule.windows(drive.end_s))
-
-    async def _settle(self, client: Client, drive: Drive, offset_us: int) -> Settlement:
-        self._observer.phase("reconcile", "with the server's own counts")
-        manifest, settings, asked_before = self._manifest, self._settings, self._stop.requested
-        return await settle(
-            count=lambda: executions.count_by_status(client, manifest),
-            listing=lambda: executions.list_executions(client, manifest),
-            tally=self._tally,
-            schedule=self._schedule,
-            end_s=drive.end_s,
-            epoch_unix_us=self._epoch_unix_us,
-            clock_offset_us=offset_us,
-            unresolved=drive.unresolved,
-            lost_generators=drive.lost_generators,
-            generator_processes=manifest.generator_processes,
-            received=drive.received,
-            choose_workload=self._mix.choose,
-            deadline_s=min(5.0, settings.settle_timeout_s) if asked_before else settings.settle_timeout_s,
-            hurry=lambda: self._stop.requested and not asked_before,
-            report=self._observer.detail,
-        )
-
-    async def _settle_nothing(self, drive: Drive) -> Settlement:
-        """Stopped at once: what nobody has reported by now counts as unfinished."""
-        self._stop_drive(drive, 0.0)
-        await drive.last_words(_LAST_WORDS_S)
-        manifest = self._manifest
-        late = [
-            *drive.unresolved,
-            *unreported(
-                range(manifest.generator_processes),
-                manifest.generator_processes,
-                schedule=self._schedule,
-                end_s=drive.end_s,
-                received=drive.received,
-                choose_workload=self._mix.choose,
-                outcome=Outcome.UNFINISHED,
-                cause="the run was stopped at once",
-            ),
-        ]
-        for sample in late:
-            self._tally.add(sample)
-        return msgspec.structs.replace(_nothing_settled(), late=late)
-
-    def _left_behind(self, opened: Opened) -> Cleanup:
-        """A server that does not answer: nothing can be ended now."""
-        return Cleanup(
-            left_open=self._tally.outcomes[Outcome.UNFINISHED],
-            terminated_directly=0,
-            terminated_by_batch=0,
-            remaining=None,
-            failure="the server does not answer",
-            commands=cleanup.manual_commands(opened.connection, self._manifest),
-        )
-
-    async def _clean_up(self, opened: Opened, drive: Drive) -> Cleanup:
-        self._observer.phase("clean-up")
-        open_before = self._tally.outcomes[Outcome.UNFINISHED]
-        done, _ = await drive.clean_up(self._settings.cleanup_timeout_s / 4)
-        rest = await cleanup.terminate_rest(
-            opened.client,
-            opened.connection,
-            self._manifest,
-            deadline_s=self._settings.cleanup_timeout_s,
-            report=self._observer.detail,
-        )
-        return Cleanup(
-            left_open=open_before,
-            terminated_directly=done,
-            terminated_by_batch=rest.terminated,
-            remaining=rest.remaining,
-            failure=rest.failure,
-            commands=rest.commands,
-        )
+        closing.stop_schedule(_BRIEF_DRAIN_S)
 
     # Writing
 
     def _write_unstarted(self, environment: Environment) -> RunOutcome:
         """An interrupted run that has not begun: a result all the same, with nothing in it."""
-        settlement = _nothing_settled()
+        settlement = nothing_settled()
         result = assemble(
             Measured(
                 manifest=self._manifest,
@@ -357,6 +279,7 @@ class _Run:
         # The result first: should the disk be full, it matters most.
         writes: list[Callable[[], object]] = [
             lambda: self._directory.write_result(result),
+            lambda: self._writer.append(settlement.late),
             self._writer.close,
             lambda: self._directory.finish_samples(settlement.server_times.get),
             lambda: self._directory.write_histograms(self._tally, self._epoch_unix_us / 1e6),
@@ -418,14 +341,3 @@ def _thresholds(settings: BenchSettings) -> list[Threshold]:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _nothing_settled() -> Settlement:
-    return Settlement(
-        reconciliation=Reconciliation(
-            status="unavailable", settled_after_s=0.0, ours={}, server={}, detail="the run was stopped before"
-        ),
-        server_times=ServerTimes(),
-        late=[],
-        notes=[],
-    )
