@@ -103,7 +103,7 @@ def _outcomes(result: Result) -> list[str]:
 
 def _times(result: Result) -> list[str]:
     head = "".join(f"{quantile.label:>{_COLUMN}}" for quantile in words.QUANTILES)
-    lines = ["Times", f"{'':{_LABEL + 2}}{'count':>{_COLUMN}}{head}"]
+    lines = ["Times of the whole run, ramp included", f"{'':{_LABEL + 2}}{'count':>{_COLUMN}}{head}"]
     for name, quantiles in words.times(result.times):
         lines.append(f"  {name.label:{_LABEL}}{quantiles.count:>{_COLUMN},}{_quantile_cells(quantiles)}")
         if quantiles.out_of_range:
