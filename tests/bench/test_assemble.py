@@ -52,7 +52,6 @@ def measured(samples: Sequence[Sample], thresholds: Sequence[str] = (), **change
         unread=[],
         in_flight=[3, 2],
         refused_waits=0,
-        resolved_starts=0,
         interactions={},
         workers=Workers(processes=1, options={}),
         processes=[ProcessUsage(name="worker-0", cpu_s=1.0, max_rss_bytes=1)],

@@ -192,7 +192,7 @@ async def test_unresolved_starts_are_kept_back_until_the_server_is_asked() -> No
     scene = await play(story)
     assert [sample.index for sample in scene.drive.unresolved] == [0]
     assert scene.tally.scheduled == 1
-    assert scene.drive.resolved_starts == 1
+    assert scene.tally.resolved_starts == 1
     assert scene.drive.received(0)
     assert scene.drive.received(1)
     assert not scene.drive.received(2)

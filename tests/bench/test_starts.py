@@ -9,7 +9,8 @@ from temporalio.client import Client
 from temporalio.service import RetryConfig
 
 from auroral.bench.clock import MonotonicClock
-from auroral.bench.starts import UNRESOLVED, Accepted, Flight, Refused, Starter
+from auroral.bench.samples import UNRESOLVED
+from auroral.bench.starts import Accepted, Flight, Refused, Starter
 from benchmarks.frontend_process import FrontendProcess
 from tests.bench.test_load import order
 

@@ -48,7 +48,6 @@ class Measured(msgspec.Struct, kw_only=True):
     unread: list[str]
     in_flight: list[int]
     refused_waits: int
-    resolved_starts: int
     interactions: Mapping[InteractionKind, tuple[int, Mapping[str, int], Histogram]]
     workers: Workers
     processes: list[ProcessUsage]
@@ -99,7 +98,7 @@ def assemble(measured: Measured) -> Result:
             watched=tally.observations[Observation.WATCHED],
             swept=tally.observations[Observation.SWEPT],
             refused_waits=measured.refused_waits,
-            resolved_starts=measured.resolved_starts,
+            resolved_starts=tally.resolved_starts,
         ),
         interactions=[
             Interactions(

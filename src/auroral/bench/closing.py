@@ -111,7 +111,7 @@ class Closing:
         if reconciliation.status == "unavailable":
             return self.left_behind("the server does not answer")
         self._observer.phase("clean-up")
-        left_open, deadline_s = self._tally.outcomes[Outcome.UNFINISHED], self._settings.cleanup_timeout_s
+        left_open, deadline_s = self._tally.outcomes_open, self._settings.cleanup_timeout_s
         done, _ = await self._drive.clean_up(deadline_s / 4)
         rest = await cleanup.terminate_rest(
             self._opened.client,
@@ -132,7 +132,7 @@ class Closing:
     def left_behind(self, why: str) -> Cleanup:
         """What is to be said where nothing could be cleaned up."""
         return Cleanup(
-            left_open=self._tally.outcomes[Outcome.UNFINISHED],
+            left_open=self._tally.outcomes_open,
             terminated_directly=0,
             terminated_by_batch=0,
             remaining=None,

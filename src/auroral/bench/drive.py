@@ -16,9 +16,8 @@ from auroral.bench.histogram import Histogram
 from auroral.bench.limits import Reading
 from auroral.bench.progress import Observer, Progress, RunSnapshot
 from auroral.bench.protocol import CleanedUp, CleanUp, Drained, FromChild, Samples, ScheduleEnded, StopSchedule, Tick
-from auroral.bench.samples import InteractionKind, Outcome, Sample
+from auroral.bench.samples import UNRESOLVED, InteractionKind, Outcome, Sample
 from auroral.bench.schedule import Schedule
-from auroral.bench.starts import UNRESOLVED
 from auroral.bench.tally import Tally
 
 _TICK_ARRIVES_US = 250_000
@@ -105,13 +104,13 @@ class Drive:
         self._ticks: list[Tick] = []
         self._changed = asyncio.Event()
         self._received = bytearray()
-        self._refused_waits = 0
+        self.refused_waits = 0
+        """Long polls and sweeps that the server refused."""
         self._lost_workers: set[str] = set()
         self.readings: list[Reading] = []
         self.in_flight: list[int] = []
         self.unresolved: list[Sample] = []
         """Starts of which no generator could tell whether they arrived."""
-        self.resolved_starts = 0
         self.interactions: dict[InteractionKind, InteractionTally] = {}
         self.interrupted = False
         self._stopped_s: float | None = None
@@ -120,11 +119,6 @@ class Drive:
             part.child.on_frame = self._on_frame
 
     # What it knows
-
-    @property
-    def refused_waits(self) -> int:
-        """Long polls and sweeps that the server refused."""
-        return self._refused_waits
 
     @property
     def now_s(self) -> float:
@@ -244,7 +238,7 @@ class Drive:
                 self._ticks.append(frame)
                 part.so_far += frame.sent + frame.back_pressured + frame.generator_limited
                 part.in_flight = frame.in_flight
-                self._refused_waits += frame.refused_waits
+                self.refused_waits += frame.refused_waits
                 for kind, time_us, cause in frame.interactions:
                     self.interactions.setdefault(kind, InteractionTally()).add(time_us, cause)
             case ScheduleEnded(scheduled=scheduled):
@@ -267,7 +261,6 @@ class Drive:
             if sample.cause.endswith(UNRESOLVED):
                 self.unresolved.append(sample)
             else:
-                self.resolved_starts += sample.sends > 1
                 certain.append(sample)
                 part.count(sample)
                 self._tally.add(sample)

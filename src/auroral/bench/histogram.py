@@ -24,7 +24,6 @@ HIGHEST_US = 24 * 3600 * 1_000_000
 _PRECISION_BITS = 11
 """2,048 sub-buckets: the least power of two that keeps three digits, as every HdrHistogram chooses it."""
 _HALF_BITS = _PRECISION_BITS - 1
-_HALF = 1 << _HALF_BITS
 _PERCENT_UNITS = 1_000_000
 """Percentiles are taken in millionths of a percent, so that ranks are whole numbers without rounding errors."""
 _TICKS_PER_HALF = 5

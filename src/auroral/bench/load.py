@@ -11,9 +11,9 @@ import msgspec
 
 from auroral.bench.clock import Clock
 from auroral.bench.protocol import Drained, GeneratorOrder, Samples, ScheduleEnded, Tick
-from auroral.bench.samples import InteractionKind, Observation, Outcome, Sample
+from auroral.bench.samples import UNRESOLVED, InteractionKind, Observation, Outcome, Sample
 from auroral.bench.schedule import Arrival, Done, Due, Pacer, Schedule, Wait
-from auroral.bench.starts import UNRESOLVED, Accepted, Flight, Refused
+from auroral.bench.starts import Accepted, Flight, Refused
 from auroral.bench.watch import Closed, Contact, Sweeper, Watcher
 from auroral.bench.workload import Mix
 

@@ -223,7 +223,6 @@ class _Run:
                 unread=sampler.unread,
                 in_flight=drive.in_flight,
                 refused_waits=drive.refused_waits,
-                resolved_starts=drive.resolved_starts,
                 interactions={
                     kind: (tally.sent, tally.causes, tally.times) for kind, tally in drive.interactions.items()
                 },
@@ -262,7 +261,6 @@ class _Run:
                 unread=[],
                 in_flight=[],
                 refused_waits=0,
-                resolved_starts=0,
                 interactions={},
                 workers=self._workers(),
                 processes=self._usage(),

@@ -13,6 +13,9 @@ from typing import Literal
 
 import msgspec
 
+UNRESOLVED = "unresolved"
+"""Last part of the cause of a start of which nobody could tell whether it arrived."""
+
 InteractionKind = Literal["signal", "update", "query"]
 """What a client sends to a running workflow."""
 

@@ -18,10 +18,8 @@ from temporalio.service import RPCError, WorkflowService
 
 from auroral.bench.clock import Clock
 from auroral.bench.manifest import ROOT_WORKFLOW_TYPE, Manifest
+from auroral.bench.samples import UNRESOLVED
 from auroral.temporal.rpc import bounded, may_have_arrived, refusal_cause
-
-UNRESOLVED = "unresolved"
-"""Last part of the cause of a start of which nobody could tell whether it arrived."""
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0

@@ -26,7 +26,7 @@ from auroral.errors import OutputError
 if TYPE_CHECKING:
     from auroral.bench.tally import Tally
 
-__all__ = ["RunDirectory", "SampleWriter", "ServerTimes"]
+__all__ = ["RunDirectory", "SampleWriter", "ServerTimes", "read_result"]
 
 MANIFEST = "manifest.json"
 RESULT = "result.json"
@@ -71,11 +71,11 @@ class RunDirectory:
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
         """Open the directory of a run that has its result. Raises `OutputError`."""
-        return cls(path, _read_result(path).manifest)
+        return cls(path, read_result(path).manifest)
 
     def read_result(self) -> Result:
         """Read the result document. Raises `OutputError`."""
-        return _read_result(self.path)
+        return read_result(self.path)
 
     def log_path(self, name: str) -> Path:
         """The log of one process of the run."""
@@ -87,7 +87,7 @@ class RunDirectory:
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file such as the summary or the report; return its path."""
-        return self._replace(name, text.encode())
+        return self._replace(name, text.encode(errors="backslashreplace"))
 
     def write_histograms(self, tally: Tally, started_unix_s: float) -> None:
         """Write the run's histograms in HdrHistogram's log format."""
@@ -147,20 +147,20 @@ class RunDirectory:
                 temporary.unlink(missing_ok=True)
 
 
-def _read_result(path: Path) -> Result:
+def read_result(path: Path) -> Result:
+    """Read the result document in a run's directory. Raises `OutputError`."""
     try:
         data = (path / RESULT).read_bytes()
     except OSError as error:
         raise OutputError(
-            f"expected the results of a run in {path}, but {RESULT} cannot be read: {error.strerror or error}",
-            hint="name the directory that `auroral bench run` printed at its end",
+            f"{path}: expected a run's directory with {RESULT}, but {RESULT} cannot be read: {error.strerror or error}",
+            hint="the summary of a run ends with its directory; runs that never started driving have no result",
         ) from error
     try:
         return results.decode(data)
     except ValueError as error:
         raise OutputError(
-            f"{path / RESULT} cannot be read: expected {error}",
-            hint="read it with the auroral version that wrote it",
+            f"{path / RESULT}: expected {error}", hint="was it written by another version of auroral?"
         ) from error
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from auroral.bench.histogram import Histogram, Interval
 from auroral.bench.result import CauseCount, CurvePoint, Series, Times, Window
-from auroral.bench.samples import CLOSED, DROPPED, Observation, Outcome, Sample
+from auroral.bench.samples import CLOSED, DROPPED, UNRESOLVED, Observation, Outcome, Sample
 from auroral.bench.schedule import Schedule, WindowBounds
 from auroral.bench.seconds import Seconds
 
@@ -108,7 +108,7 @@ class Tally:
         if sample.cause:
             self._add_cause(outcome, sample.cause, 1)
         self.observations[sample.observation] += 1
-        if sample.sends > 1:
+        if sample.sends > 1 and not sample.cause.endswith(UNRESOLVED):
             self.resolved_starts += 1
 
         # Whatever closed had been accepted, even where the acknowledgement never came.
