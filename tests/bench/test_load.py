@@ -230,6 +230,24 @@ async def test_the_drain_gives_up_on_a_server_that_no_longer_answers() -> None:
     assert run.drained.t_s < 40
 
 
+async def test_what_breaks_in_the_schedule_ends_the_run_at_once_and_is_raised() -> None:
+    class Broken(Server):
+        async def start(self, flight: Flight) -> Accepted | Refused:
+            if flight.index == 10:
+                raise KeyError("ours")
+            return await super().start(flight)
+
+    clocks: list[VirtualClock] = []
+
+    def broken(clock: VirtualClock) -> Server:
+        clocks.append(clock)
+        return Broken(clock, run_s=lambda _: None)
+
+    with pytest.raises(KeyError, match="ours"):
+        await drive(order(drain_s=600.0), broken)
+    assert clocks[0].now_us() < 1_000_000
+
+
 async def test_generators_share_a_schedule_without_overlap() -> None:
     first = await drive(order(parts=2))
     second = await drive(msgspec.structs.replace(order(parts=2), generator=1))

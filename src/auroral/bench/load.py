@@ -278,7 +278,7 @@ class Generator:
         began_us = self._clock.now_us()
         self._idle.clear()
         self._wake_if_idle()
-        while not self._idle.is_set():
+        while not self._idle.is_set() and self._failure is None:
             now_us = self._clock.now_us()
             # Read anew each time: a stop during the drain shortens it.
             if now_us - began_us >= self._drain_us:
