@@ -11,7 +11,7 @@ import pytest
 
 from auroral.bench.result import Result, encode
 from tests import generate
-from tests.report.conftest import MAKERS
+from tests.support.sample_results import MAKERS
 
 
 @pytest.mark.parametrize("name", ["cli.md", "configuration.md", "result-schema.json"])

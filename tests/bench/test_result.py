@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from auroral.bench.result import SCHEMA_ID, decode, encode, schema
-from tests.report.conftest import MAKERS
+from tests.support.sample_results import MAKERS
 
 
 @pytest.mark.parametrize("name", sorted(MAKERS))

@@ -12,7 +12,7 @@ import pytest
 from auroral.bench.result import Result, encode
 from auroral.cli.main import run
 from auroral.cli.process import Process
-from tests.report.conftest import MAKERS
+from tests.support.sample_results import MAKERS
 
 
 class Terminal(io.StringIO):
