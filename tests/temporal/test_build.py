@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from auroral.errors import OutputError, TargetError, UsageError
-from auroral.temporal import build
-from auroral.temporal.build import Way, obtain_cli
+from auroral.temporal import build, toolchain
+from auroral.temporal.build import obtain_cli
+from auroral.temporal.toolchain import Way
 
 GOOD = "#!/bin/sh\necho temporal version 1.2.3\n"
 
@@ -37,7 +38,7 @@ def way(name: str, text: str = GOOD) -> Way:
 
 def broken(name: str, command: list[str]) -> Way:
     async def get(folder: Path, report: Callable[[str], None]) -> Path:
-        await build._run(command, name, report, timeout_s=5)
+        await toolchain.run(command, name, report, timeout_s=5)
         raise AssertionError
 
     return Way(name, get)
@@ -111,7 +112,8 @@ def test_two_processes_build_once(tmp_path: Path) -> None:
     program = textwrap.dedent(
         """
         import asyncio, pathlib, sys
-        from auroral.temporal.build import Way, obtain_cli
+        from auroral.temporal.build import obtain_cli
+        from auroral.temporal.toolchain import Way
         root = pathlib.Path(sys.argv[1])
         async def get(folder, report):
             with (root / "builds").open("a") as file:
@@ -137,22 +139,22 @@ def test_two_processes_build_once(tmp_path: Path) -> None:
 async def test_a_long_build_reports_all_the_time_and_has_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "REPORT_EVERY_S", 0.05)
+    monkeypatch.setattr(toolchain, "REPORT_EVERY_S", 0.05)
     lines: list[str] = []
     command = ["sh", "-c", "echo go: downloading a v1; echo go: downloading b v2; echo a/x; sleep 60"]
     started = time.monotonic()
-    with pytest.raises(build._WayFailed, match="not done after 500 ms"):
-        await build._run(command, "building", lines.append, timeout_s=0.5, summarize=build._summarize_go)
+    with pytest.raises(toolchain.WayFailed, match="not done after 500 ms"):
+        await toolchain.run(command, "building", lines.append, timeout_s=0.5, summarize=toolchain.summarize_go)
     assert time.monotonic() - started < 5  # its sleeping child is gone too: the session's end checks that
     assert len(lines) >= 5
     assert lines[-1] == "building: 0 s, 2 modules downloaded, 1 packages compiled"
 
 
 async def test_a_canceled_build_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "REPORT_EVERY_S", 0.05)
+    monkeypatch.setattr(toolchain, "REPORT_EVERY_S", 0.05)
     reported: asyncio.Queue[str] = asyncio.Queue()
     command = ["sh", "-c", "sleep 60 & echo $!; wait"]
-    task = asyncio.create_task(build._run(command, "building", reported.put_nowait, timeout_s=60))
+    task = asyncio.create_task(toolchain.run(command, "building", reported.put_nowait, timeout_s=60))
     line = ""
     while "," not in line:
         line = await reported.get()
@@ -194,13 +196,13 @@ async def test_go_on_path_builds_a_server_that_serves(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 async def test_go_from_its_wheel_works(tmp_path: Path) -> None:
-    go = await build.wheel_go(tmp_path, print)
+    go = await toolchain.wheel_go(tmp_path, print)
     ran = await asyncio.to_thread(subprocess.run, [str(go), "version"], capture_output=True, text=True, check=True)
-    assert ran.stdout.startswith(f"go version go{build.GO_WHEEL_VERSION}")
+    assert ran.stdout.startswith(f"go version go{toolchain.GO_WHEEL_VERSION}")
     program = tmp_path / "main.go"
     await asyncio.to_thread(program.write_text, 'package main\nfunc main() { println("built") }\n')
     ran = await asyncio.to_thread(
         subprocess.run, [str(go), "run", str(program)], capture_output=True, text=True, check=True
     )
     assert ran.stderr == "built\n"
-    assert await build.wheel_go(tmp_path, print) == go
+    assert await toolchain.wheel_go(tmp_path, print) == go

