@@ -124,7 +124,7 @@ func SetupPlanAt(source Source, version Version) (Plan, error) {
 		if err != nil {
 			return Plan{}, err
 		}
-		return setupPlan(shape.Statements(), release)
+		return setupPlan(append(shape.Statements(), source.rowsAt(version)...), release)
 	}
 	return Plan{}, fmt.Errorf("expected a version of the embedded schema, found %s", version)
 }

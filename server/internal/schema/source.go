@@ -164,6 +164,25 @@ func (s Source) ShapeAt(version Version) (Shape, error) {
 	return shape, nil
 }
 
+// rowsAt are the rows of schema.sql but for those that a later release added.
+func (s Source) rowsAt(version Version) []Statement {
+	later := map[string]bool{}
+	for _, release := range s.Releases {
+		for _, statement := range release.Statements {
+			if release.Version.Compare(version) > 0 {
+				later[statement.SQL(Postgres)] = true
+			}
+		}
+	}
+	var rows []Statement
+	for _, statement := range s.Whole {
+		if insert, ok := statement.(Insert); ok && !later[insert.SQL(Postgres)] {
+			rows = append(rows, insert)
+		}
+	}
+	return rows
+}
+
 // OldestUpdatable is the oldest version from which every later change can be made on DSQL.
 func (s Source) OldestUpdatable() Version {
 	oldest := s.Newest().Version
