@@ -31,7 +31,7 @@ func readJournal(ctx context.Context, db Querier, catalog Catalog, plan Plan, d 
 			return err
 		}
 		if step < 0 || step >= len(plan.Steps) || digest != statementDigest(plan.Steps[step], d) {
-			return fmt.Errorf("the journal's step %d is not of the plan that it names; expected the rows of auroral_schema_journal as this tool wrote them", step)
+			return &CheckError{[]string{fmt.Sprintf("step %d in auroral_schema_journal is not of the plan that it names: somebody changed its rows", step)}}
 		}
 		j.done[step] = true
 		return nil

@@ -40,6 +40,18 @@ func (a ARNs) Check() error {
 	return nil
 }
 
+// Unmapped lists the roles that no principal can enter: none is mapped so far, and none is among these.
+func (a ARNs) Unmapped(access Access) []string {
+	var roles []string
+	if len(a.Server) == 0 && len(access.Mapped[ServerRole]) == 0 {
+		roles = append(roles, ServerRole)
+	}
+	if len(a.Operator) == 0 && len(access.Mapped[OperatorRole]) == 0 {
+		roles = append(roles, OperatorRole)
+	}
+	return roles
+}
+
 // Access is who may do what, as a database tells it.
 type Access struct {
 	Roles    map[string]bool     // roles of ours that are there and may log in

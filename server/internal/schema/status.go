@@ -91,14 +91,13 @@ func ReadStatus(ctx context.Context, db Querier, source Source, arns ARNs, d Dia
 		status.MissingAccess = append(status.MissingAccess, grant.Missing)
 	}
 	if d == DSQL {
-		for _, role := range []string{ServerRole, OperatorRole} {
-			if access.Roles[role] && len(access.Mapped[role]) == 0 {
+		for _, role := range arns.Unmapped(access) {
+			if access.Roles[role] {
 				status.MissingAccess = append(status.MissingAccess, "role "+role+" is mapped to no IAM principal: nobody can enter as it")
 			}
 		}
 	}
-	status.OK = len(slices.Concat(status.PendingSteps, status.Differences, status.InvalidIndexes, status.KeyTypeProblems, status.MissingAccess)) == 0 &&
-		installed.Version == status.ExpectedVersion
+	status.OK = len(status.Problems()) == 0
 	return status, nil
 }
 
@@ -117,4 +116,36 @@ func pendingSteps(ctx context.Context, db Querier, catalog Catalog, plan Plan, d
 		}
 	}
 	return pending, nil
+}
+
+// Problems lists all that is pending or wrong.
+func (s Status) Problems() []string {
+	var problems []string
+	if s.InstalledVersion != s.ExpectedVersion {
+		found := s.InstalledVersion
+		if found == "" {
+			found = "none"
+		}
+		problems = append(problems, fmt.Sprintf("version: expected %s, found %s", s.ExpectedVersion, found))
+	}
+	for _, step := range s.PendingSteps {
+		problems = append(problems, "pending: "+step)
+	}
+	problems = append(problems, s.Differences...)
+	for _, name := range s.InvalidIndexes {
+		problems = append(problems, "index "+name+" is not valid yet")
+	}
+	return slices.Concat(problems, s.KeyTypeProblems, s.MissingAccess)
+}
+
+// Text is the status for a terminal.
+func (s Status) Text() string {
+	if s.OK {
+		return fmt.Sprintf("database %s: schema %s, complete\n", s.Database, s.InstalledVersion)
+	}
+	installed := s.InstalledVersion
+	if installed == "" {
+		installed = "none"
+	}
+	return fmt.Sprintf("database %s: schema %s, expected %s; %d problems\n", s.Database, installed, s.ExpectedVersion, len(s.Problems()))
 }
