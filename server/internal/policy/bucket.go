@@ -16,25 +16,20 @@ type Bucket struct {
 	fullAt   time.Duration
 }
 
-// NewBucket makes a bucket that is full at now. The rate is in tokens a second and above zero; a burst below 1 is taken as 1, since
-// a bucket that holds no token lets nothing through ever.
-func NewBucket(ratePerS float64, burst int, now time.Duration) *Bucket {
-	interval := interval(ratePerS)
-	slots := time.Duration(max(burst, 1) - 1)
-	slack := time.Duration(math.MaxInt64 / 4)
-	if slots == 0 || interval <= slack/slots {
-		slack = slots * interval
-	}
-	return &Bucket{interval: interval, slack: slack, fullAt: now}
-}
+// The ends of what a bucket can be: slower than one token a day or larger than all connections of a cluster has no use.
+const (
+	slowest = 24 * time.Hour
+	largest = 10_000
+)
 
-// interval is the time between two tokens, at least a nanosecond and at most some 73 years.
-func interval(ratePerS float64) time.Duration {
-	nanos := math.Ceil(float64(time.Second) / ratePerS)
-	if !(nanos < math.MaxInt64/4) { // also a rate of zero, below zero or NaN
-		return math.MaxInt64 / 4
+// NewBucket makes a bucket that is full at now. The rate is in tokens a second, at least one a day (zero and below count as that). The burst
+// is within 1 and 10,000 (what is outside counts as the nearest): a bucket that holds no token lets nothing through ever.
+func NewBucket(ratePerS float64, burst int, now time.Duration) *Bucket {
+	interval := slowest
+	if nanos := math.Ceil(float64(time.Second) / ratePerS); ratePerS > 0 && nanos < float64(slowest) {
+		interval = max(time.Duration(nanos), 1)
 	}
-	return max(time.Duration(nanos), 1)
+	return &Bucket{interval: interval, slack: time.Duration(min(max(burst, 1), largest)-1) * interval, fullAt: now}
 }
 
 // Take takes a token and returns 0, or takes none and returns how long to wait before asking again. A waiter has no place in a queue: the caller

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -53,5 +52,6 @@ func AfterRefusal(nowUnix time.Duration, refusals int, u float64) time.Duration 
 // Against DSQL's bucket (100/s, burst 1,000) a limit of 100 leaves: in t seconds at most 100 × (t + 2 × skew + 2), which 1,000 + 100 × t
 // covers while the clocks are less than 4 s off. Where openings reach DSQL up to d after they were counted, while 2 × skew + d ≤ 8 s.
 func WindowBound(limit int, span, skew time.Duration) int {
-	return (int(math.Ceil((span + 2*skew).Seconds())) + 1) * limit
+	seconds := int((span + 2*skew + time.Second - 1) / time.Second)
+	return (seconds + 1) * limit
 }
