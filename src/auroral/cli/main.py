@@ -15,7 +15,10 @@ from auroral.cli.command import Group
 from auroral.cli.process import Process, unwritable_stdout
 from auroral.errors import AuroralError, ExitCode
 
-COMMANDS = {"bench": ("auroral.cli.bench:bench", "Load a Temporal cluster and say what it carried.")}
+COMMANDS = {
+    "bench": ("auroral.cli.bench:bench", "Load a Temporal cluster and say what it carried."),
+    "local": ("auroral.cli.local:local", "Run a production-shaped cluster on this machine."),
+}
 
 root = Group(
     "auroral",

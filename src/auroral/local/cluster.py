@@ -111,6 +111,10 @@ class LocalCluster:
         """The process ids of the server's running processes, by name; a restart changes them."""
         return {name: process.pid for name, process in self._running.items() if process.running}
 
+    def started(self) -> list[GuardedProcess]:
+        """The server's processes that were started, whether or not they still run."""
+        return [process for process in self._running.values() if process.pid]
+
     def store_parts(self) -> list[Part]:
         """The processes of the databases."""
         return self._store.parts() if self._store else []

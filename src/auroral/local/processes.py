@@ -42,8 +42,6 @@ class GuardedProcess:
 
     def start(self) -> None:
         """Start the command. Raises `TargetError` where it cannot be run."""
-        import psutil
-
         with self.log_path.open("ab") as log:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "auroral.temporal.guard", "--", *self._command],
@@ -59,8 +57,7 @@ class GuardedProcess:
             self.pid = int(announced.readline() or 0)
         if not self.pid:
             raise TargetError(f"{self.name} cannot be started:\n{self.log_tail()}")
-        with contextlib.suppress(psutil.Error):
-            self.started_s = psutil.Process(self.pid).create_time()
+        self.started_s = started_s(self.pid)
 
     async def stop(self, timeout_s: float) -> bool:
         """Ask the process to end, and kill it if it has not after `timeout_s`. Whether it ended by itself."""
@@ -143,3 +140,28 @@ async def ended(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
             return False
         await asyncio.sleep(_POLL_S)
     return True
+
+
+def started_s(pid: int) -> float:
+    """When a process began, in seconds since the epoch; 0 where there is none."""
+    import psutil
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return 0.0
+
+
+def end_all(named: Sequence[tuple[int, float]], *, timeout_s: float = 5.0) -> None:
+    """Kill those that are still there, of process ids with their start times, and wait for that."""
+    import psutil
+
+    found = []
+    for pid, began_s in named:
+        if alive(pid, began_s):
+            with contextlib.suppress(psutil.Error):
+                found.append(psutil.Process(pid))
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(found, timeout=timeout_s)

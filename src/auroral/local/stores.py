@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -97,8 +98,10 @@ class PlainPostgres:
             )
 
     async def stop(self) -> None:
-        """End PostgreSQL."""
+        """End PostgreSQL, and drop its data."""
         await self._postgres.stop()
+        if self._postgres.data_directory.name:
+            shutil.rmtree(self._postgres.data_directory, ignore_errors=True)  # it may be outside of ours
 
 
 def plain_postgres(directory: Path, programs: Mapping[str, Path]) -> PlainPostgres:
