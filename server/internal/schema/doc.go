@@ -3,6 +3,7 @@
 //
 // What is pure and what acts:
 //
+//	statement.go         what a statement is; write.go writes one as SQL
 //	token.go, parse.go   SQL text → statements, only the forms that Temporal's schema uses
 //	rules.go             statements for PostgreSQL → statements for DSQL, each rule a function
 //	source.go            the schema embedded in the Temporal module, by version

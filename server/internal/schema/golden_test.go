@@ -115,3 +115,5 @@ func TestTheScriptParsesBack(t *testing.T) {
 		require.Equal(t, sql, again[0].SQL(Postgres))
 	}
 }
+
+func lines(text string) []string { return strings.Split(strings.TrimSpace(text), "\n") }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -217,8 +216,8 @@ func (r *Runner) build(ctx context.Context, statement string) (job string, err e
 	return job, rows.Err()
 }
 
-// await polls until every index of the schema is valid. It does not CALL sys.wait_for_job: that holds one transaction open, which DSQL ends after five
-// minutes, and an index that an earlier run began has left us no job id.
+// await polls until every index of the schema is valid and its job has ended. It does not CALL sys.wait_for_job: that holds one transaction open, which DSQL
+// ends after five minutes, and an index that an earlier run began has left us no job id.
 func (r *Runner) await(ctx context.Context, plan Plan, jobs map[string]string) error {
 	longest := r.IndexMax
 	if longest == 0 {
@@ -230,18 +229,18 @@ func (r *Runner) await(ctx context.Context, plan Plan, jobs map[string]string) e
 		if err != nil {
 			return err
 		}
-		ours := map[string]bool{}
-		for _, index := range plan.After.Indexes {
-			ours[index.Name] = true
-		}
-		pending := slices.DeleteFunc(catalog.InvalidIndexes(), func(name string) bool { return !ours[name] })
-		if len(pending) == 0 {
-			return nil
-		}
+		var known []job
 		if r.Dialect == DSQL {
-			if err := failedJobs(ctx, r.DB, pending, jobs); err != nil {
+			if known, err = readJobs(ctx, r.DB); err != nil {
 				return err
 			}
+		}
+		pending, problems := builds(plan.After.Indexes, catalog, known, jobs)
+		if len(problems) > 0 {
+			return &CheckError{problems}
+		}
+		if len(pending) == 0 {
+			return nil
 		}
 		if now := strings.Join(pending, ", "); now != reported {
 			r.Report("waiting for indexes: " + now)
@@ -254,34 +253,6 @@ func (r *Runner) await(ctx context.Context, plan Plan, jobs map[string]string) e
 			return err
 		}
 	}
-}
-
-// failedJobs tells which of the pending indexes will never be valid. DSQL keeps ended jobs for half an hour.
-func failedJobs(ctx context.Context, db Querier, pending []string, jobs map[string]string) error {
-	problems := map[string]string{}
-	err := each(ctx, db, `SELECT job_id::text, coalesce(object_name::text, ''), coalesce(details::text, '') FROM sys.jobs WHERE status = 'failed'`,
-		func(scan func(...any) error) error {
-			var job, object, details string
-			if err := scan(&job, &object, &details); err != nil {
-				return err
-			}
-			for _, name := range pending {
-				// Without the id the name has to do: an index that is still invalid and whose job failed.
-				known := jobs[name]
-				if known == job || known == "" && (object == name || strings.HasSuffix(object, "."+name)) {
-					problems[name] = fmt.Sprintf("index %s could not be built (job %s: %s): remove the cause, DROP INDEX %s, and run the same command again", name, job, details, name)
-				}
-			}
-			return nil
-		})
-	if err != nil || len(problems) == 0 {
-		return err
-	}
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(problems)) {
-		list = append(list, problems[name])
-	}
-	return &CheckError{list}
 }
 
 // shows says whether the database already has what the step makes. Something else under its name is an error: this tool changes no table that it did not make.
