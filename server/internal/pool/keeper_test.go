@@ -445,14 +445,14 @@ func TestCrowdAmongFaults(t *testing.T) {
 		s.openTakes = 50 * time.Millisecond
 		o := options(10)
 		o.Observer = seen
-		o.Lifetime = time.Minute
+		o.Lifetime = 5 * time.Second
 		p := warmed(t, s, o)
 		db := sql.OpenDB(p.Connector())
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 		defer cancel()
 		var crowd sync.WaitGroup
 		var done, failed atomic.Int64
-		for range 40 {
+		for range 25 {
 			crowd.Go(func() {
 				for ctx.Err() == nil {
 					patience := time.Duration(rand.IntN(200)+1) * time.Millisecond
@@ -468,10 +468,10 @@ func TestCrowdAmongFaults(t *testing.T) {
 			})
 		}
 		for i := range 9 {
-			time.Sleep(time.Minute)
+			time.Sleep(4 * time.Second)
 			s.kill()
 			if i%3 == 2 {
-				s.refuseUntil(time.Since(s.began) + 20*time.Second)
+				s.refuseUntil(time.Since(s.began) + 2*time.Second)
 			}
 		}
 		crowd.Wait()

@@ -99,8 +99,6 @@ func (l *ledger) leave(w *waiter, now time.Duration) *member {
 
 // offer lends a connection to the first in the queue, or makes it idle.
 func (l *ledger) offer(m *member) {
-	delete(l.lent, m)
-	delete(l.probing, m)
 	if front := l.queue.Front(); front != nil {
 		w := l.queue.Remove(front).(*waiter) //nolint:revive // the queue holds nothing else
 		w.at, w.got = nil, m
@@ -183,15 +181,15 @@ func (l *ledger) plan(now time.Duration) work {
 	if l.closed {
 		return w
 	}
-	decision := l.decide(now)
+	surplus := l.decide(now).Retire
 	l.idle = slices.DeleteFunc(l.idle, func(m *member) bool {
-		retire := len(w.retire) < decision.Retire && policy.Due(now, m.expires)
+		retire := len(w.retire) < surplus && policy.Due(now, m.expires)
 		if retire {
 			w.retire = append(w.retire, m)
 		}
 		return retire
 	})
-	w.open = decision.Open
+	w.open = l.decide(now).Open // asked after the retirements: they make room, and nothing else would wake the keeper for it
 	l.opening += w.open
 	w.probe = l.takeUnproved(now)
 	w.again = l.nextEvent(now)
