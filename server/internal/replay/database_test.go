@@ -129,7 +129,7 @@ func (c *modelConn) run(query string, args []driver.NamedValue) (rows []int, aff
 			return nil, 0, err
 		}
 		for _, arg := range args {
-			n += len(arg.Value.([]byte))
+			n += int(arg.Value.([]byte)[0])
 		}
 		tx.state[key] = value + n
 		return nil, 1, nil

@@ -193,6 +193,17 @@ func TestAFailedStatementEndsTheRecord(t *testing.T) {
 	require.Equal(t, abortedTransaction, sqlState(err))
 	require.Error(t, tx.Commit())
 	require.Zero(t, told.replays)
+
+	// Also where the server tells a conflict after it.
+	inner := &modelConn{db: db}
+	c = Wrap(inner, options(5, told))
+	tx = begin(t, c)
+	_, err = c.ExecContext(ctx, "insert a", nil)
+	require.Equal(t, "23505", sqlState(err))
+	inner.tx.aborted = false
+	refuseFirst(db, 1)
+	requireConflict(t, tx.Commit())
+	require.Zero(t, told.replays)
 }
 
 func TestRollbackLeavesNoRecord(t *testing.T) {
@@ -224,8 +235,9 @@ func TestTheRecordHoldsItsOwnBytes(t *testing.T) {
 	refuseFirst(db, 1)
 	c := Wrap(&modelConn{db: db}, options(5, nil))
 	tx := begin(t, c)
-	grown := make([]byte, 3, 9)
-	exec(t, c, "add a 0", grown)
+	reused := []byte{3}
+	exec(t, c, "add a 0", reused)
+	reused[0] = 9
 	require.NoError(t, tx.Commit())
 	require.Equal(t, map[string]int{"a": 3}, db.state)
 }
