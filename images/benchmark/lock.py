@@ -1,7 +1,7 @@
 """Write the image's requirements from requirements.lock: what auroral needs at run time, and what builds it.
 
-The lock holds the development tools too, and pip takes hashes only in files that name every package. So the packages that
-the project reaches are picked from the lock, with their hashes:
+The lock holds the development tools too, and pip takes hashes only in files that name every package. So the
+packages that the project reaches are picked from the lock, with their hashes:
 
     .venv/bin/python images/benchmark/lock.py
 """

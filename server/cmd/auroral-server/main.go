@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // schedules name time zones; the image has none of its own
@@ -71,7 +72,7 @@ func run(arguments []string) int {
 		command.OnUsageError = app.OnUsageError
 	}
 	if err := app.Run(arguments); err != nil {
-		fmt.Fprintln(os.Stderr, "auroral-server: "+err.Error())
+		fmt.Fprintln(os.Stderr, "auroral-server: "+strings.TrimRight(err.Error(), "\n"))
 		if code == host.ExitDone {
 			code = host.CodeOf(err)
 		}
