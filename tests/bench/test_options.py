@@ -76,7 +76,8 @@ def test_the_defaults_are_shown_as_what_can_be_given() -> None:
 
 def test_every_setting_reaches_its_field() -> None:
     samples = {
-        "address": "10.0.0.1:7233", "namespace": "benchmark-2", "allow-namespace": True, "profile": "dev",
+        "address": "10.0.0.1:7233", "local": True, "local-database": "dsql-double",
+        "namespace": "benchmark-2", "allow-namespace": True, "profile": "dev",
         "temporal-config": "t.toml", "tls": True, "connect-timeout": "3s", "workload": "simple=2,timer",
         "activity-count": "7", "timer-duration": "2s", "child-count": "9", "target-rate": "33", "duration": "2m",
         "ramp-up": "5s", "stages": "5:10s", "count": "12", "arrival": "poisson", "seed": "4", "iterations": "2",

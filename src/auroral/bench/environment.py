@@ -51,6 +51,7 @@ async def describe(
     connection: ConnectionSpec,
     *,
     local_server: bool,
+    local_cluster: str | None = None,
     environ: Mapping[str, str],
     imds_url: str = IMDS_URL,
     root: Path = Path("/"),
@@ -64,6 +65,7 @@ async def describe(
     return Environment(
         address=connection.address,
         local_server=local_server,
+        local_cluster=local_cluster,
         auroral_version=__version__,
         sdk_version=_sdk_version(),
         python_version=platform.python_version(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,13 +15,13 @@ from auroral.bench.environment import describe
 from auroral.bench.executions import count_by_status
 from auroral.bench.fleet import Fleet
 from auroral.bench.manifest import WorkerIdentity
+from auroral.bench.own_server import OwnServer, development_server, local_cluster
 from auroral.bench.progress import Observer
 from auroral.bench.protocol import GeneratorOrder, WorkerOrder
 from auroral.bench.result import Environment
 from auroral.bench.settings import BenchSettings
 from auroral.errors import UsageError
 from auroral.temporal.connect import connect
-from auroral.temporal.local import LocalServer, start_local
 from auroral.temporal.spec import ConnectionSpec, TargetSettings
 
 PATIENCE_APART_S = 120.0
@@ -35,17 +34,17 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     connection: ConnectionSpec
     client: Client
     environment: Environment
-    server: LocalServer | None
-    """The one that this run has started."""
+    server: OwnServer | None
+    """The one on this machine that is ours, if it is."""
 
     def server_pids(self) -> dict[str, int]:
-        """The process of our own server, if there is one."""
-        return {} if self.server is None else {"server": self.server.pid}
+        """The processes of our own server, if there is one."""
+        return {} if self.server is None else self.server.pids()
 
     @property
     def server_metrics(self) -> list[str]:
         """Where our own server shows its metrics."""
-        return [] if self.server is None else [self.server.metrics_url]
+        return [] if self.server is None else self.server.metrics_urls
 
 
 class Opening:
@@ -84,7 +83,13 @@ class Opening:
         patience_s = patience_apart_s(connection) if self._settings.generator_only else connection.connect_timeout_s
         client = await connect(connection, retry=True, patience_s=patience_s, report=self._observer.detail)
         await prepare.check_health(client, connection.address, timeout_s=connection.connect_timeout_s)
-        environment = await describe(client, connection, local_server=server is not None, environ=self._environ)
+        environment = await describe(
+            client,
+            connection,
+            local_server=server is not None,
+            local_cluster=server.database if server is not None else None,
+            environ=self._environ,
+        )
         return Opened(connection=connection, client=client, environment=environment, server=server)
 
     async def make_ready(self, opened: Opened) -> prepare.ClockOffset:
@@ -116,17 +121,23 @@ class Opening:
                 hint="leave --run-id out, or name another",
             )
 
-    async def _start_server(self) -> LocalServer:
-        self._observer.phase("server", "no address was given: starting a local Temporal server")
-        server = await start_local(
-            namespace=self._manifest.namespace,
-            directory=Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="auroral-"))),
-            log_path=self._log_path("server"),
-            report=self._observer.detail,
-            executable=self._environ.get("AURORAL_TEMPORAL_CLI"),
-        )
-        self._stack.push_async_callback(server.stop)
-        self.notes.append("The server ran on the same machine as the load: its limit is not a cluster's.")
+    async def _start_server(self) -> OwnServer:
+        target, namespace = self._settings.target, self._manifest.namespace
+        log_path = self._log_path("server")
+        if target.local:
+            server = await local_cluster(
+                namespace,
+                target.local_database,
+                environ=self._environ,
+                log_directory=log_path.parent / "cluster",
+                observer=self._observer,
+                stack=self._stack,
+            )
+        else:
+            server = await development_server(
+                namespace, environ=self._environ, log_path=log_path, observer=self._observer, stack=self._stack
+            )
+        self.notes.append(server.note)
         return server
 
     async def _start_processes(self, connection: ConnectionSpec) -> None:

@@ -63,6 +63,10 @@ _NAME_WORDS = "letters, digits, '.', '_' and '-', at most 100, the first a lette
 SETTINGS: tuple[Setting, ...] = (
     _setting(TARGET, "address", "target.address", values.address(), "Frontend of the cluster to load.",
              default="a local server, started for the run"),
+    _setting(TARGET, "local", "target.local", values.FLAG,
+             "Load the cluster that `auroral local up` has started, else one started for the run."),
+    _setting(TARGET, "local-database", "target.local_database", values.choice("postgres", "dsql-double"),
+             "Database of that local cluster.", default="whichever is up, else postgres"),
     _setting(TARGET, "namespace", "target.namespace", values.pattern(r"\S{1,255}", "a namespace's name", "NAME"),
              "Namespace to run in; created where it is missing."),
     _setting(TARGET, "allow-namespace", "target.allow_namespace", values.FLAG,
@@ -166,7 +170,10 @@ BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 WORKER_SETTINGS: tuple[Setting, ...] = tuple(
     setting
     for setting in SETTINGS
-    if (setting.group in (TARGET, WORKLOAD, WORKERS) and setting.name not in ("generator-only", "worker-only"))
+    if (
+        setting.group in (TARGET, WORKLOAD, WORKERS)
+        and setting.name not in ("local", "local-database", "generator-only", "worker-only")
+    )
     or setting.name in ("target-rate", "stages", "metrics-port")
 )
 """What `auroral bench worker` takes as flags. By the rate they choose their activity slots."""
@@ -274,6 +281,12 @@ def _role_problems(resolved: Resolved, faulty: set[str]) -> list[Problem]:
     chosen, problems = resolved.values, []
     if chosen["generator-only"] and chosen["worker-only"]:
         problems.append(_problem(resolved, "generator-only", "not together with worker-only"))
+    if chosen["local"] and chosen["worker-only"]:
+        problems.append(_problem(resolved, "local", "an address with worker-only: the generator names its cluster"))
+    if chosen["local"] and chosen["address"]:
+        problems.append(_problem(resolved, "address", "none with local: the local cluster has its own"))
+    if chosen["local-database"] and not chosen["local"]:
+        problems.append(_problem(resolved, "local-database", "none without local"))
     if chosen["worker-only"] and chosen["worker-count"] == 0:
         problems.append(_problem(resolved, "worker-count", "at least 1 with worker-only"))
     if chosen["manifest"] is not None and not chosen["worker-only"]:

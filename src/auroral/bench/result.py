@@ -40,7 +40,9 @@ class Environment(_Document, frozen=True, kw_only=True):
     history_shards: int | None = None
     cluster_name: str | None = None
     local_server: bool = False
-    """Whether auroral started the server for this run, on the same cores as the load."""
+    """Whether the server was one of auroral's own, on the same cores as the load."""
+    local_cluster: str | None = None
+    """The database of auroral's local cluster, `postgres` or `dsql-double`, where the run loaded one."""
     auroral_version: str = ""
     sdk_version: str = ""
     python_version: str = ""

@@ -59,12 +59,18 @@ class LocalCluster:
         report: Report = lambda line: None,
         changed: Callable[[], None] = lambda: None,
         environ: Mapping[str, str] = os.environ,
+        log_directory: Path | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
-        """`directory` holds data and logs of this cluster alone; `changed` is called when a process came or went."""
+        """`directory` holds data and logs of this cluster alone; `changed` is called when a process came or went.
+
+        `log_directory` takes the logs elsewhere.
+        """
         self.options = options or ClusterOptions()
         self.options.check()
         self.directory = directory
+        self.logs = log_directory or directory / "logs"
+        """The directory of the server's logs."""
         self.plan: list[ServerProcess] = []
         self._report = report
         self._changed = changed
@@ -101,11 +107,6 @@ class LocalCluster:
     def control_url(self) -> str:
         """Of the double of DSQL; empty on PostgreSQL."""
         return self._store.control_url if self._store else ""
-
-    @property
-    def logs(self) -> Path:
-        """The directory of the server's logs."""
-        return self.directory / "logs"
 
     def pids(self) -> dict[str, int]:
         """The process ids of the server's running processes, by name; a restart changes them."""

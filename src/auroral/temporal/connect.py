@@ -53,6 +53,8 @@ def resolve(
     """
     if namespace_given is None:
         namespace_given = target.namespace_given
+    if target.local:
+        return None
     profile, origins = _load(target, environ)
     address = target.address or profile.address
     if not address:

@@ -9,6 +9,10 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which cluster is asked for. With no address, and none in Temporal's own configuration: a local server."""
 
     address: str | None = None
+    local: bool = False
+    """Whether a local cluster is asked for, in place of any address."""
+    local_database: str | None = None
+    """Of the local cluster; None: whichever runs, else PostgreSQL."""
     namespace: str = "benchmark"
     namespace_given: bool = False
     """Whether the namespace was asked for; if not, Temporal's own configuration may name another."""
