@@ -37,7 +37,8 @@ def encode(announcement: Announcement) -> bytes:
 
 def decode(line: bytes) -> Announcement:
     """Read one line. Raises `ValueError` for any other text."""
-    return msgspec.json.decode(line, type=Announcement)
+    announcement: Announcement = msgspec.json.decode(line, type=Announcement)
+    return announcement
 
 
 def failed(error: AuroralError) -> Failed:

@@ -32,7 +32,7 @@ from auroral.local.plan import (
 )
 from auroral.local.ports import free_ports, is_free
 from auroral.local.processes import GuardedProcess
-from auroral.local.stores import Part, Store, plain_postgres
+from auroral.local.stores import DsqlDouble, Part, Store, plain_postgres
 from auroral.temporal.spec import ConnectionSpec
 from auroral.temporal.toolchain import Report
 
@@ -225,6 +225,8 @@ class LocalCluster:
     def _choose_store(self, programs: Mapping[str, Path]) -> Store:
         folder = self.directory / "data"
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier cluster, whose end was not seen
+        if self.options.database is Database.DSQL_DOUBLE:
+            return DsqlDouble(folder, programs, self.options)
         return plain_postgres(folder / "postgres", programs)
 
     def _write_scrape_list(self) -> None:

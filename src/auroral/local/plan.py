@@ -67,6 +67,8 @@ class ClusterOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Share of commits that the double refuses with a conflict."""
     seed: int = 1
     """Of the double's randomness."""
+    double: dict[str, float] = {}
+    """Settings of the double by name, from its start on (`auroral.local.double.settings`)."""
 
     def check(self) -> None:
         """Raise `UsageError` for options that no cluster can have."""

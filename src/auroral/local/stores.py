@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from auroral.errors import TargetError
-from auroral.local.binaries import LOCALDB
-from auroral.local.plan import HOST, MAIN_DATABASE, VISIBILITY_DATABASE
+from auroral.local.binaries import LOCALDB, SCHEMA
+from auroral.local.plan import HOST, MAIN_DATABASE, VISIBILITY_DATABASE, ClusterOptions
 from auroral.local.postgres import Postgres
+from auroral.local.processes import log_tail
 from auroral.temporal.toolchain import Report
 
+if TYPE_CHECKING:
+    from auroral.local.double.server import Announcement
+
+SERVER_ARN = "arn:aws:iam::123456789012:role/temporal-server"
+"""Of the principal that the server's processes are; the role `temporal_server` is mapped to it."""
 SETUP_TIMEOUT_S = 300.0
 """Each statement of the schema is a transaction of its own, through the double some minutes on a busy machine."""
+
+_DOUBLE_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 20.0
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +113,124 @@ class PlainPostgres:
         await self._postgres.stop()
         if self._postgres.data_directory.name:
             shutil.rmtree(self._postgres.data_directory, ignore_errors=True)  # it may be outside of ours
+
+
+class DsqlDouble:
+    """The double of DSQL for the main store, in a process of its own, and a PostgreSQL beside it for visibility."""
+
+    def __init__(self, directory: Path, programs: Mapping[str, Path], options: ClusterOptions) -> None:
+        self.control_url = ""
+        self._directory = directory / "dsql"
+        self._programs = programs
+        self._options = options
+        self._visibility = PlainPostgres(directory / "visibility", programs, {VISIBILITY_DATABASE: "visibility"})
+        self._double: asyncio.subprocess.Process | None = None
+        self._endpoint: dict[str, str] = {}
+        self._address = ""
+        self._credentials: dict[str, str] = {}
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """How our plugin reaches it, with the credentials of a principal that is mapped to the server's role."""
+        return {**self._visibility.environment, "TEMPORAL_PERSISTENCE": "dsql", **self._endpoint, **self._credentials}
+
+    def parts(self) -> list[Part]:
+        """The double and visibility's PostgreSQL. The double's own PostgreSQL is a process below it."""
+        parts = []
+        if self._double is not None and self._double.returncode is None:
+            log_path = str(self._log_path)
+            parts.append(Part(name="dsql-double", pid=self._double.pid, address=self._address, log_path=log_path))
+        return parts + [msgspec.structs.replace(one, name="visibility") for one in self._visibility.parts()]
+
+    async def start(self, report: Report) -> None:
+        """Start both, make the DSQL schema and the roles, and only then let commits conflict."""
+        report("starting the double of Aurora DSQL")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._visibility.start(lambda line: None))
+                group.create_task(self._start_double(report))
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from several
+
+    async def stop(self) -> None:
+        """End both, and drop the data."""
+        double, self._double = self._double, None
+        try:
+            if double is not None and double.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    double.terminate()
+                try:
+                    await asyncio.wait_for(double.wait(), _STOP_TIMEOUT_S)
+                except TimeoutError:
+                    double.kill()
+                    await double.wait()
+        finally:
+            await self._visibility.stop()
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    @property
+    def _log_path(self) -> Path:
+        return self._directory.parent / "dsql-double.log"
+
+    async def _start_double(self, report: Report) -> None:
+        from auroral.local.double.client import Control
+
+        at = await self._launch()
+        self.control_url, self._address = at.control_url, f"{at.host}:{at.port}"
+        self._endpoint = {
+            "DSQL_ENDPOINT": at.endpoint,
+            "DSQL_PORT": str(at.port),
+            "DSQL_HOST_ADDRESS": at.host,
+            "DSQL_TLS_CA_FILE": at.ca_file,
+            "AWS_REGION": at.region,
+            # One machine, one burst: nobody else opens connections that a delay would make room for.
+            "DSQL_STAGGERED_STARTUP": "false",
+        }
+        control = Control(at.control_url)
+        server = await asyncio.to_thread(control.add_principal, SERVER_ARN, ["DbConnect"])
+        self._credentials = _aws(server.access_key_id, server.secret_access_key)
+        admin = {**self._endpoint, **_aws(at.access_key_id, at.secret_access_key)}
+        report("making the DSQL schema and the database roles")
+        schema = str(self._programs[SCHEMA])
+        await run_tool([schema, "setup"], "making the DSQL schema", environment=admin)
+        await run_tool([schema, "roles", "--server-arn", SERVER_ARN], "making the database roles", environment=admin)
+        if self._options.conflicts:
+            settings = {"conflict_rate": self._options.conflicts, "conflict_seed": self._options.seed}
+            await asyncio.to_thread(lambda: control.change(**settings))
+
+    async def _launch(self) -> Announcement:
+        from auroral.local.double.server import Announcement
+
+        settings = msgspec.json.encode(self._options.double).decode()
+        with self._log_path.open("ab") as log:
+            self._double = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "auroral.local.double"),
+                *("--directory", str(self._directory), "--settings", settings),
+                stdin=asyncio.subprocess.PIPE,  # it ends when this end closes, however we end
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert self._double.stdout is not None
+        try:
+            async with asyncio.timeout(_DOUBLE_START_TIMEOUT_S):
+                line = await self._double.stdout.readline()
+        except TimeoutError as error:
+            raise TargetError(
+                f"the double of DSQL is not ready after {_DOUBLE_START_TIMEOUT_S:g} s\n{log_tail(self._log_path)}"
+            ) from error
+        if not line:
+            raise TargetError(f"the double of DSQL ended while starting:\n{log_tail(self._log_path)}")
+        return msgspec.json.decode(line, type=Announcement)
+
+
+def _aws(access_key_id: str, secret_access_key: str) -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret_access_key,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 def plain_postgres(directory: Path, programs: Mapping[str, Path]) -> PlainPostgres:
