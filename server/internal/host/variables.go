@@ -1,12 +1,15 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"auroral/server/internal/settings"
 )
 
 // Kind says how a variable's text is read.
@@ -97,7 +100,7 @@ var Groups = []Group{
 		template("TEMPORAL_PERSISTENCE", Text, "dsql", "the store").of("dsql", "postgres"),
 		template("NUM_HISTORY_SHARDS", Whole, "512", "history shards; fixed when the cluster first starts"),
 		template("TEMPORAL_SQL_MAX_CONNS", Whole, "50", "connections of the pool"),
-		template("TEMPORAL_SQL_MAX_IDLE_CONNS", Whole, "50", "idle connections kept; on DSQL the same as `TEMPORAL_SQL_MAX_CONNS`"),
+		template("TEMPORAL_SQL_MAX_IDLE_CONNS", Whole, "<TEMPORAL_SQL_MAX_CONNS>", "idle connections kept; on DSQL all of them"),
 		template("TEMPORAL_SQL_MAX_CONN_LIFETIME", Duration, "55m", "lifetime of a connection; below DSQL's 60 minutes"),
 		template("TEMPORAL_SQL_CONNECTION_TIMEOUT", Duration, "30s", "how long a caller waits for a connection of the pool").by(ByPlugin),
 	}},
@@ -142,7 +145,7 @@ var Groups = []Group{
 		template("TEMPORAL_OPENSEARCH_SCHEME", Text, "https", "its scheme").of("https", "http"),
 		template("TEMPORAL_OPENSEARCH_INDEX", Text, "temporal_visibility_v1", "the index"),
 		template("TEMPORAL_OPENSEARCH_SIGNING", Switch, "true", "whether requests are signed with AWS credentials: the task's role, or the SDK's other sources"),
-		template("AWS_REGION", Text, "", "the region that requests to OpenSearch are signed for. Needed with signing"),
+		template("AWS_REGION", Text, "", "the region that requests to OpenSearch are signed for, and that of DSQL where its endpoint names none. ECS sets it"),
 		template("TEMPORAL_OPENSEARCH_USERNAME", Text, "", "user, where requests are not signed"),
 		template("TEMPORAL_OPENSEARCH_PASSWORD", Text, "", "its password").secret(),
 		template("VISIBILITY_POSTGRES_ADDRESS", Text, "<POSTGRES_SEEDS>:<DB_PORT>", "`host:port` of the visibility database"),
@@ -217,7 +220,7 @@ func Problems(env func(string) string) []string {
 		}
 	}
 	if or("TEMPORAL_PERSISTENCE") == "dsql" {
-		need("DSQL_ENDPOINT", "with TEMPORAL_PERSISTENCE=dsql")
+		problems = append(problems, ofPlugin(env, problems)...)
 	}
 	if or("TEMPORAL_VISIBILITY") == "opensearch" {
 		need("TEMPORAL_OPENSEARCH_HOST", "with TEMPORAL_VISIBILITY=opensearch")
@@ -226,6 +229,26 @@ func Problems(env func(string) string) []string {
 		}
 	}
 	return append(problems, pairs(env)...)
+}
+
+// ofPlugin gives what the plugin would refuse when it opens its first store, but for variables that are told already.
+func ofPlugin(env func(string) string, told []string) (problems []string) {
+	_, err := settings.Load(func(name string) (string, bool) { return env(name), env(name) != "" })
+	var refused *settings.ProblemsError
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	for _, p := range refused.Problems {
+		if slices.ContainsFunc(told, func(text string) bool { return strings.HasPrefix(text, p.Variable+": ") }) {
+			continue
+		}
+		if p.Value == "" {
+			problems = append(problems, fmt.Sprintf("%s: is not set; expected %s", p.Variable, p.Want))
+		} else {
+			problems = append(problems, fmt.Sprintf("%s: expected %s, not %q", p.Variable, p.Want, p.Value))
+		}
+	}
+	return problems
 }
 
 // pairs finds what Temporal takes only one of, or only both of.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"auroral/server/internal/settings"
 )
 
 const (
@@ -86,7 +88,7 @@ func TestEveryProblemIsToldAtOnce(t *testing.T) {
 	for _, part := range []string{
 		"FRONTEND_GRPC_PORT: a port", "BIND_ON_IP: an IP address", "NUM_HISTORY_SHARDS: a whole number", "LOG_LEVEL: debug or info or warn or error",
 		"TEMPORAL_JWT_KEY_REFRESH: a duration", "TEMPORAL_TLS_REQUIRE_CLIENT_AUTH: true or false", "DSQL_LIFETIME_JITTER: a number",
-		"DSQL_ENDPOINT: is needed", "TEMPORAL_OPENSEARCH_HOST: is needed", "AWS_REGION: is needed",
+		"DSQL_ENDPOINT: is not set", "TEMPORAL_OPENSEARCH_HOST: is needed", "AWS_REGION: is needed",
 		"TEMPORAL_TLS_FRONTEND_CERT and TEMPORAL_TLS_FRONTEND_KEY: both", "TEMPORAL_TLS_SERVER_CERT and TEMPORAL_TLS_SERVER_CERT_DATA: one",
 	} {
 		require.Contains(t, problems, part)
@@ -121,4 +123,48 @@ func TestStopTimeout(t *testing.T) {
 		_, err := StopTimeout(Options{Env: envOf("AURORAL_STOP_TIMEOUT", text)})
 		require.Equal(t, ExitUsage, CodeOf(err), text)
 	}
+}
+
+func TestThePluginsVariablesAreTheDocumentedOnes(t *testing.T) {
+	var asked, documented []string
+	_, err := settings.Load(func(name string) (string, bool) {
+		asked = append(asked, name)
+		return envOf(complete...)(name), true
+	})
+	require.NoError(t, err)
+	for _, v := range Variables() {
+		documented = append(documented, v.Name)
+		if v.Reader == ByPlugin {
+			require.Contains(t, asked, v.Name)
+		}
+	}
+	require.Subset(t, documented, asked)
+}
+
+func TestThePluginsDefaultsAreTheDocumentedOnes(t *testing.T) {
+	standard, err := settings.Load(lookup(envOf(complete...)))
+	require.NoError(t, err)
+	written := slices.Clone(complete)
+	for _, v := range Variables() {
+		if v.Default != "" && !strings.Contains(v.Default, "<") {
+			written = append(written, v.Name, v.Default)
+		}
+	}
+	explicit, err := settings.Load(lookup(envOf(written...)))
+	require.NoError(t, err)
+	require.Equal(t, standard, explicit)
+}
+
+func TestWhatThePluginRefusesIsToldOnceAndWithTheRest(t *testing.T) {
+	problems := Problems(envOf(append(complete, "TEMPORAL_SQL_MAX_CONNS", "40", "TEMPORAL_SQL_MAX_IDLE_CONNS", "10",
+		"DSQL_WARMUP_MAX_RETRIES", "0", "DSQL_PORT", "many", "LOG_LEVEL", "loud")...))
+	require.Len(t, problems, 4)
+	for i, name := range []string{"LOG_LEVEL", "DSQL_PORT", "DSQL_WARMUP_MAX_RETRIES", "TEMPORAL_SQL_MAX_IDLE_CONNS"} {
+		require.True(t, strings.HasPrefix(problems[i], name+": "), problems[i])
+	}
+	require.Empty(t, Problems(envOf("TEMPORAL_PERSISTENCE", "postgres", "TEMPORAL_VISIBILITY", "postgres", "TEMPORAL_SQL_MAX_IDLE_CONNS", "10")))
+}
+
+func lookup(env func(string) string) func(string) (string, bool) {
+	return func(name string) (string, bool) { return env(name), env(name) != "" }
 }
