@@ -86,7 +86,7 @@ func configOf(o Options) (*pgx.ConnConfig, error) {
 	// pgx makes configurations only from text, and fills in what that leaves out from PGHOST and its like; so all is said twice.
 	text := url.URL{
 		Scheme: "postgres", User: url.UserPassword(o.User, "unused"), Host: net.JoinHostPort(host, strconv.Itoa(o.Port)), Path: "/" + o.Database,
-		RawQuery: "sslmode=disable&target_session_attrs=any",
+		RawQuery: "sslmode=disable&sslrootcert=&sslcert=&sslkey=&target_session_attrs=any",
 	}
 	config, err := pgx.ParseConfig(text.String())
 	if err != nil {
