@@ -245,13 +245,13 @@ def _shape(node: Any) -> RowShape | None:
     lists = node.select_stmt.select_stmt.values_lists
     if not lists:
         return None
-    columns = [one.res_target.name for one in node.cols]
+    columns = tuple(one.res_target.name for one in node.cols)
     rows = []
     for one in lists:
         row = []
         for at, item in enumerate(one.list.items):
             value = item.type_cast.arg if item.WhichOneof("node") == "type_cast" else item
             if value.WhichOneof("node") == "param_ref":
-                row.append((columns[at] if at < len(columns) else "", value.param_ref.number - 1))
+                row.append((at, value.param_ref.number - 1))
         rows.append(tuple(row))
-    return RowShape(rules_tables.table_name(node.relation), tuple(rows))
+    return RowShape(rules_tables.table_name(node.relation), columns, tuple(rows))

@@ -246,7 +246,10 @@ class ClientSide(asyncio.Protocol):
 
     def end(self) -> None:
         """Close the connection in order."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
+            if self._tls is not None:
+                self._tls.close()
+                self._write_tls()
             self.transport.close()
         if self.server is not None:
             self.server.end()

@@ -17,16 +17,13 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-from auroral.local.double import refusals, wire
+from auroral.local.double import refusals, sizes, wire
 from auroral.local.double.catalogue import Catalogue
 from auroral.local.double.refusals import Refusal
 from auroral.local.double.shared import Shared
-from auroral.local.double.statements import Kind, RowShape, Statement
+from auroral.local.double.statements import Kind, Statement
 from auroral.local.double.transaction import Transaction
 
-MOST_COLUMN_BYTES = 1024 * 1024
-MOST_ROW_BYTES = 2 * 1024 * 1024
-MOST_KEY_BYTES = 1024
 _COMMIT_STATEMENT = Statement(b"COMMIT", Kind.COMMIT)
 _BEGIN, _COMMIT = b"_auroral_begin", b"_auroral_commit"
 _FAIL = wire.query(b"SELECT 1/0")
@@ -261,11 +258,26 @@ class Session:
         if statement.kind is not Kind.WRITE:
             self._forward(message, _Await.BIND)
             return
-        if len(message) > MOST_KEY_BYTES:
-            refused = self._size_refusal(statement, message)
+        if len(message) > sizes.MOST_KEY_BYTES:
+            if statement.shape is not None and not self._catalogue.fresh:
+                self._when_quiet(lambda: self._bind_large(statement, message))
+                self.wants_catalogue = True
+                return
+            refused = sizes.refusal(statement, message[5:], self._catalogue)
             if refused is not None:
                 self._when_quiet(lambda: self._refuse(refused))
                 return
+        self._bind_write(message)
+
+    def _bind_large(self, statement: Statement, message: bytes) -> None:
+        refused = sizes.refusal(statement, message[5:], self._catalogue)
+        if refused is not None:
+            self._refuse(refused)
+        else:
+            self._bind_write(message)
+
+    def _bind_write(self, message: bytes) -> None:
+        """Bind a write; outside a block one of ours begins with it."""
         if self._transaction is not None:
             self._forward(message, _Await.BIND)
             return
@@ -539,32 +551,6 @@ class Session:
     def _end_block(self) -> None:
         self._transaction = None
         self._wrapped = False
-
-    def _size_refusal(self, statement: Statement, bind: bytes) -> Refusal | None:
-        """What is too large of a Bind's parameters."""
-        sizes = wire.parameter_sizes(bind[5:])
-        if max(sizes, default=0) > MOST_COLUMN_BYTES:
-            return refusals.COLUMN_SIZE
-        shape = statement.shape
-        rows = (
-            [[(column, sizes[at]) for column, at in row if at < len(sizes)] for row in shape.rows]
-            if shape is not None
-            else [[("", size) for size in sizes]]
-        )
-        for row in rows:
-            if sum(size for _, size in row) > MOST_ROW_BYTES:
-                return refusals.ROW_SIZE
-        return self._key_size_refusal(shape, rows) if shape is not None else None
-
-    def _key_size_refusal(self, shape: RowShape, rows: list[list[tuple[str, int]]]) -> Refusal | None:
-        table = self._catalogue.table(shape.table)
-        if table is None:
-            return None
-        key = set(table.primary_key)
-        for row in rows:
-            if sum(size for column, size in row if column in key) > MOST_KEY_BYTES:
-                return refusals.KEY_SIZE
-        return None
 
     # PostgreSQL's side.
 

@@ -51,8 +51,10 @@ class RowShape:
     """Which parameter goes to which column, for each row of an INSERT … VALUES."""
 
     table: Name
-    rows: tuple[tuple[tuple[str, int], ...], ...]
-    """Column (empty where the INSERT names none) and number of the parameter, from 0."""
+    columns: tuple[str, ...]
+    """As the INSERT names them; none where it names none."""
+    rows: tuple[tuple[tuple[int, int], ...], ...]
+    """Number of the column and of the parameter, both from 0."""
 
 
 @dataclass(slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 _READ_BYTES = 256 * 1024
@@ -42,6 +43,11 @@ class ServerTls:
     def send(self, data: bytes | bytearray) -> None:
         """Encrypt bytes for the wire."""
         self._tls.write(data)
+
+    def close(self) -> None:
+        """Say that nothing more will come."""
+        with contextlib.suppress(ssl.SSLError):  # it would wait for the client's own word
+            self._tls.unwrap()
 
     def outgoing(self) -> bytes:
         """What waits for the wire."""
