@@ -36,6 +36,7 @@ type server struct {
 	openTakes time.Duration
 	refuse    func(attempt int) error
 	committed int
+	deadBorn  bool // every session ends as soon as it is open
 }
 
 func newServer(t *testing.T) *server {
@@ -68,6 +69,7 @@ func (s *server) Open(ctx context.Context) (session.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &conn{server: s, id: len(s.conns), opened: time.Since(s.began)}
+	c.dead.Store(s.deadBorn)
 	s.conns = append(s.conns, c)
 	s.live[c] = true
 	s.most = max(s.most, len(s.live))

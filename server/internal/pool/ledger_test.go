@@ -250,6 +250,14 @@ func TestLedgerInAnyOrderOfEvents(t *testing.T) {
 				Warmup:     policy.WarmupConfig{FirstBackoff: 200 * time.Millisecond, MaxBackoff: 5 * time.Second},
 			}),
 		}
+		if !m.l.onDemand { // warmed
+			for range rapid.IntRange(0, m.l.target).Draw(t, "warm") {
+				m.l.opening++
+				warm := &member{expires: 5 * time.Minute}
+				m.l.opened(warm, m.now)
+				m.gone[warm] = false
+			}
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"lend":      m.lend,
 			"look":      m.look,

@@ -322,14 +322,16 @@ func TestAStaleConnectionIsExchangedInSilence(t *testing.T) {
 func TestAServerThatEndsEverySessionIsNotTriedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
-		s.refuse = func(int) error { s.kill(); return nil } // each connection is dead once the next is opened
+		s.deadBorn = true
 		p := warmed(t, s, options(20))
 		db := sql.OpenDB(p.Connector())
-		s.kill()
 		err := db.PingContext(t.Context())
 		var lost *session.LostError
 		if !errors.As(err, &lost) {
 			t.Errorf("got %v", err)
+		}
+		if ended := p.Stats().Closed; ended[Stale] != maxStale || ended[Lost] != 1 {
+			t.Errorf("closed %v", ended)
 		}
 		finish(t, s, p, db)
 	})
