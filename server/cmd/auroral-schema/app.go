@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"auroral/server/internal/schema"
+	"auroral/server/internal/session"
 )
 
 // Exit statuses, those of every auroral command.
@@ -102,6 +103,7 @@ func (a app) run(ctx context.Context, args []string) int {
 func exitStatus(ctx context.Context, err error) int {
 	var wrong usageError
 	var unreachable unreachableError
+	var refused *session.RefusedError // of a connection that was opened anew
 	var bug bugError
 	var check *schema.CheckError
 	var answer *pgconn.PgError
@@ -110,11 +112,11 @@ func exitStatus(ctx context.Context, err error) int {
 		return exitUsage
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &unreachable):
+	case errors.As(err, &unreachable), errors.As(err, &refused):
 		return exitUnreachable
 	case errors.As(err, &bug):
 		return exitBug
-	case errors.As(err, &check), errors.Is(err, errVersion):
+	case errors.As(err, &check):
 		return exitCheck
 	case errors.As(err, &answer):
 		return exitCheck // the server answered, and refused

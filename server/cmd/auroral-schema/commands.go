@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,8 +11,10 @@ import (
 	"auroral/server/internal/schema"
 )
 
-// errVersion is a database whose version a command cannot start from.
-var errVersion = errors.New("schema version")
+// problem is a database that a command cannot start from.
+func problem(format string, args ...any) error {
+	return &schema.CheckError{Problems: []string{fmt.Sprintf(format, args...)}}
+}
 
 // embedded reads the schema that this program was built with, and plans its set-up. The tests run both, so that an error here is a bug.
 func embedded() (schema.Source, schema.Plan, error) {
@@ -65,17 +66,17 @@ func (a app) setup(ctx context.Context, args []string) error {
 		return err
 	}
 	defer c.close()
-	catalog, installed, err := readInstalled(ctx, c)
+	catalog, installed, err := a.readInstalled(ctx, c)
 	if err != nil {
 		return err
 	}
 	newest := source.Newest().Version.String()
 	plan, err := schema.PlanFor(source, installed)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errVersion, err)
+		return err
 	}
 	if installed.Version != "" && installed.Version != newest {
-		return fmt.Errorf("%w: expected an empty database or version %s, found %s; run auroral-schema update", errVersion, newest, installed.Version)
+		return problem("expected an empty database or version %s, found %s; run auroral-schema update", newest, installed.Version)
 	}
 	return a.carryOut(ctx, c, catalog, installed, plan, newest, *flags.indexMax)
 }
@@ -102,7 +103,7 @@ func (a app) update(ctx context.Context, args []string) error {
 		}
 		plan, err := schema.PlanFor(source, schema.Installed{Version: version.String()})
 		if err != nil {
-			return fmt.Errorf("%w: %w", errVersion, err)
+			return err
 		}
 		_, err = fmt.Fprint(a.stdout, plan.Script(target.dialect()))
 		return err
@@ -112,16 +113,16 @@ func (a app) update(ctx context.Context, args []string) error {
 		return err
 	}
 	defer c.close()
-	catalog, installed, err := readInstalled(ctx, c)
+	catalog, installed, err := a.readInstalled(ctx, c)
 	if err != nil {
 		return err
 	}
 	if installed.Version == "" {
-		return fmt.Errorf("%w: expected an older schema in database %s, found none or an unfinished set-up; run auroral-schema setup", errVersion, installed.Database)
+		return problem("expected an older schema in database %s, found none or an unfinished set-up; run auroral-schema setup", installed.Database)
 	}
 	plan, err := schema.PlanFor(source, installed)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errVersion, err)
+		return err
 	}
 	if *flags.dryRun {
 		_, err = fmt.Fprint(a.stdout, plan.Script(c.dialect))
@@ -130,13 +131,22 @@ func (a app) update(ctx context.Context, args []string) error {
 	return a.carryOut(ctx, c, catalog, installed, plan, source.Newest().Version.String(), *flags.indexMax)
 }
 
-func readInstalled(ctx context.Context, c *connection) (schema.Catalog, schema.Installed, error) {
-	catalog, err := schema.ReadCatalog(ctx, c.db)
-	if err != nil {
-		return catalog, schema.Installed{}, err
-	}
-	installed, err := schema.ReadInstalled(ctx, c.db, catalog)
+func (a app) readInstalled(ctx context.Context, c *connection) (catalog schema.Catalog, installed schema.Installed, err error) {
+	err = a.runner(c, 0).Try(ctx, "read the installed version", func() (err error) {
+		if catalog, err = schema.ReadCatalog(ctx, c.db); err == nil {
+			installed, err = schema.ReadInstalled(ctx, c.db, catalog)
+		}
+		return err
+	})
 	return catalog, installed, err
+}
+
+func (a app) readAccess(ctx context.Context, c *connection) (access schema.Access, err error) {
+	err = a.runner(c, 0).Try(ctx, "read roles and grants", func() (err error) {
+		access, err = schema.ReadAccess(ctx, c.db, c.dialect)
+		return err
+	})
+	return access, err
 }
 
 // carryOut runs a plan, unless all of it is there, and then grants the roles that exist what they lack.
@@ -152,7 +162,7 @@ func (a app) carryOut(
 			return err
 		}
 	}
-	access, err := schema.ReadAccess(ctx, c.db, c.dialect)
+	access, err := a.readAccess(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -199,15 +209,15 @@ func (a app) roles(ctx context.Context, args []string) error {
 		return err
 	}
 	defer c.close()
-	_, installed, err := readInstalled(ctx, c)
+	_, installed, err := a.readInstalled(ctx, c)
 	if err != nil {
 		return err
 	}
 	if newest := source.Newest().Version.String(); installed.Version != newest {
-		return fmt.Errorf("%w: expected %s before roles are granted its tables, found %s; run auroral-schema setup or update",
-			errVersion, newest, orNone(installed.Version))
+		return problem("expected schema version %s before roles are granted its tables, found %s; run auroral-schema setup or update",
+			newest, orNone(installed.Version))
 	}
-	access, err := schema.ReadAccess(ctx, c.db, c.dialect)
+	access, err := a.readAccess(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -251,8 +261,11 @@ func (a app) status(ctx context.Context, args []string) error {
 		return err
 	}
 	defer c.close()
-	status, err := schema.ReadStatus(ctx, c.db, source, *arns, c.dialect)
-	if err != nil {
+	var status schema.Status
+	if err := a.runner(c, 0).Try(ctx, "read the status", func() (err error) {
+		status, err = schema.ReadStatus(ctx, c.db, source, *arns, c.dialect)
+		return err
+	}); err != nil {
 		return err
 	}
 	if *asJSON {

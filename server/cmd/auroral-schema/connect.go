@@ -2,38 +2,51 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/feature/dsql/auth"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+	"go.temporal.io/server/common/log"
 
+	"auroral/server/internal/connect"
 	"auroral/server/internal/schema"
+	"auroral/server/internal/session"
+	"auroral/server/internal/settings"
 )
 
 const (
-	connectTimeout = 10 * time.Second
+	application = "auroral-schema"
+	adminUser   = "admin"
 	// DSQL ends a session after 60 minutes (user guide, "Connections").
 	sessionLifetime = 50 * time.Minute
-	adminUser       = "admin"
+	// One for the statements, one to spare while a lost one is replaced.
+	connections = 2
 )
+
+// targetFlags are the flags that say where the database is, each over its variable. DSQL_USER is not among them: it is the server's role, and a
+// schema is made by admin.
+var targetFlags = []struct{ flag, variable, fallback, about string }{
+	{"endpoint", "DSQL_ENDPOINT", "", "host name of the cluster, <id>.dsql.<region>.on.aws"},
+	{"port", "DSQL_PORT", "5432", "port of the cluster"},
+	{"database", "DSQL_DATABASE", "postgres", "database"},
+	{"region", "AWS_REGION", "", "region that tokens are signed for, where the endpoint names none"},
+	{"ca-file", "DSQL_TLS_CA_FILE", "", "certificate authorities to trust instead of the system's, PEM"},
+	{"host-address", "DSQL_HOST_ADDRESS", "", "address to dial instead of the endpoint, which TLS and tokens still name"},
+}
 
 // target is a database as the command line and the environment name it.
 type target struct {
-	flags                                                                 commandFlags
-	endpoint, port, user, database, region, caFile, hostAddress, plainDSN *string
+	flags    commandFlags
+	env      func(string) (string, bool)
+	over     map[string]*string // variable → flag
+	plainDSN *string
 }
 
 // connection is an open database and the dialect it speaks.
@@ -45,29 +58,19 @@ type connection struct {
 
 func (c *connection) close() { _ = c.db.Close() }
 
-// addTarget adds the flags. DSQL_USER is not read: it is the server's role, and a schema is made by admin.
+// addTarget adds the flags.
 func (a app) addTarget(set commandFlags) target {
-	text := func(name, variable, fallback, about string) *string {
-		value := fallback
-		if variable != "" {
-			about += " (" + variable + ")"
-			if given, ok := a.env(variable); ok && given != "" {
-				value = given
-			}
+	t := target{flags: set, env: a.env, over: map[string]*string{}}
+	for _, f := range targetFlags {
+		value := f.fallback
+		if given, ok := a.env(f.variable); ok && given != "" {
+			value = given
 		}
-		return set.String(name, value, about)
+		t.over[f.variable] = set.String(f.flag, value, f.about+" ("+f.variable+")")
 	}
-	return target{
-		flags:       set,
-		endpoint:    text("endpoint", "DSQL_ENDPOINT", "", "host name of the cluster, <id>.dsql.<region>.on.aws"),
-		port:        text("port", "DSQL_PORT", "5432", "port of the cluster"),
-		user:        text("user", "", adminUser, "database role to enter as"),
-		database:    text("database", "DSQL_DATABASE", "postgres", "database"),
-		region:      text("region", "AWS_REGION", "", "region that tokens are signed for; else that of the endpoint"),
-		caFile:      text("ca-file", "DSQL_TLS_CA_FILE", "", "certificate authorities to trust instead of the system's, PEM"),
-		hostAddress: text("host-address", "DSQL_HOST_ADDRESS", "", "address to dial instead of the endpoint, which TLS and tokens still name"),
-		plainDSN:    text("plain-dsn", "", "", "postgres://… of a PostgreSQL for tests and control runs, without DSQL's own syntax"),
-	}
+	t.over["DSQL_USER"] = set.String("user", adminUser, "database role to enter as")
+	t.plainDSN = set.String("plain-dsn", "", "postgres://… of a PostgreSQL for tests and control runs, without DSQL's own syntax")
+	return t
 }
 
 func (t target) dialect() schema.Dialect {
@@ -77,125 +80,110 @@ func (t target) dialect() schema.Dialect {
 	return schema.DSQL
 }
 
+// settings reads where the database is as the server does, with the flags over it, and nothing of the server's pool and limiters: those spread the
+// connections of a fleet, and this is one process with one or two.
+func (t target) settings() (settings.Settings, error) {
+	loaded, err := settings.Load(func(variable string) (string, bool) {
+		if value, ok := t.over[variable]; ok {
+			return *value, *value != ""
+		}
+		switch variable {
+		case "DSQL_STAGGERED_STARTUP":
+			return "false", true
+		case "DSQL_CONNECT_TIMEOUT":
+			return t.env(variable)
+		}
+		return "", false
+	})
+	var problems *settings.ProblemsError
+	if errors.As(err, &problems) {
+		text := ""
+		for _, p := range problems.Problems {
+			text += "\n  " + p.String()
+			for _, f := range targetFlags {
+				if f.variable == p.Variable {
+					text += " (--" + f.flag + ")"
+				}
+			}
+		}
+		return loaded, usageError{"the database is not named:" + text}
+	}
+	return loaded, err
+}
+
 // connect opens the database and asks it one thing.
 func (t target) connect(ctx context.Context) (*connection, error) {
-	open, where, err := t.opener()
+	connector, where, err := t.connector(ctx)
 	if err != nil {
 		return nil, err
 	}
+	open := func(ctx context.Context) (*sql.DB, error) {
+		db := sql.OpenDB(connector)
+		db.SetMaxOpenConns(connections)
+		db.SetConnMaxLifetime(sessionLifetime)
+		if err := db.PingContext(ctx); err != nil {
+			_ = db.Close()
+			return nil, unreachableError{where, explain(err)}
+		}
+		return db, nil
+	}
 	db, err := open(ctx)
 	if err != nil {
-		return nil, unreachableError{where, err}
+		return nil, err
 	}
 	return &connection{db, t.dialect(), open}, nil
 }
 
-func (t target) opener() (open func(context.Context) (*sql.DB, error), where string, err error) {
-	var connector driver.Connector
+func (t target) connector(ctx context.Context) (c driver.Connector, where string, err error) {
 	if *t.plainDSN != "" {
-		if t.flags.given("endpoint") {
-			return nil, "", usageError{"expected --endpoint or --plain-dsn, found both"}
-		}
-		plain, err := pgx.ParseConfig(*t.plainDSN)
-		if err != nil {
-			return nil, "", usageError{fmt.Sprintf("--plain-dsn: expected postgres://user@host:port/database: %v", err)}
-		}
-		plain.ConnectTimeout = connectTimeout
-		connector, where = stdlib.GetConnector(*plain), net.JoinHostPort(plain.Host, strconv.Itoa(int(plain.Port)))
-	} else {
-		dsql, options, err := t.dsqlConfig()
-		if err != nil {
-			return nil, "", err
-		}
-		connector, where = stdlib.GetConnector(*dsql, options...), *t.endpoint
+		return t.plain()
 	}
-	return func(ctx context.Context) (*sql.DB, error) {
-		db := sql.OpenDB(connector)
-		db.SetMaxOpenConns(2)
-		db.SetConnMaxLifetime(sessionLifetime)
-		if err := db.PingContext(ctx); err != nil {
-			_ = db.Close()
-			return nil, explain(err)
-		}
-		return db, nil
-	}, where, nil
+	s, err := t.settings()
+	if err != nil {
+		return nil, "", err
+	}
+	found, err := connect.LoadAWS(ctx, s)
+	if err != nil {
+		return nil, "", usageError{err.Error()}
+	}
+	dialer, err := connect.DialerOf(s, found, connect.GateOf(s, found, nil, log.NewNoopLogger()), application, nil)
+	if err != nil {
+		return nil, "", usageError{err.Error()}
+	}
+	return opened{dialer}, s.Endpoint, nil
 }
 
-var endpointRegion = regexp.MustCompile(`^[^.]+\.dsql[^.]*\.([a-z0-9-]+)\.on\.aws$`)
-
-func (t target) dsqlConfig() (*pgx.ConnConfig, []stdlib.OptionOpenDB, error) {
-	if *t.endpoint == "" {
-		return nil, nil, usageError{"expected --endpoint or DSQL_ENDPOINT, the host name of the cluster, found neither"}
+// plain is PostgreSQL with DSQL's isolation.
+func (t target) plain() (c driver.Connector, where string, err error) {
+	if t.flags.given("endpoint") {
+		return nil, "", usageError{"expected --endpoint or --plain-dsn, found both"}
 	}
-	port, err := strconv.ParseUint(*t.port, 10, 16)
-	if err != nil || port == 0 {
-		return nil, nil, usageError{fmt.Sprintf("--port: expected a number between 1 and 65535, found %q", *t.port)}
-	}
-	region := *t.region
-	if match := endpointRegion.FindStringSubmatch(*t.endpoint); region == "" && match != nil {
-		region = match[1]
-	}
-	if region == "" {
-		return nil, nil, usageError{fmt.Sprintf("expected --region or AWS_REGION, since endpoint %q names none", *t.endpoint)}
-	}
-	trust := &tls.Config{ServerName: *t.endpoint, MinVersion: tls.VersionTLS12}
-	if *t.caFile != "" {
-		pem, err := os.ReadFile(*t.caFile)
-		if err != nil {
-			return nil, nil, usageError{fmt.Sprintf("--ca-file: %v", err)}
-		}
-		trust.RootCAs = x509.NewCertPool()
-		if !trust.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, nil, usageError{fmt.Sprintf("--ca-file: expected PEM certificates in %s, found none", *t.caFile)}
-		}
-	}
-	host := *t.hostAddress
-	if host == "" {
-		host = *t.endpoint
-	}
-	// Every field is set, so that no PGHOST or PGSSLMODE of the environment has a say.
-	c, err := pgx.ParseConfig("sslmode=disable")
+	config, err := pgx.ParseConfig(*t.plainDSN)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", usageError{fmt.Sprintf("--plain-dsn: expected postgres://user@host:port/database: %v", err)}
 	}
-	c.Host, c.Port, c.User, c.Database, c.Password = host, uint16(port), *t.user, *t.database, ""
-	c.TLSConfig, c.Fallbacks, c.ConnectTimeout = trust, nil, connectTimeout
-	c.RuntimeParams = map[string]string{"application_name": "auroral-schema"}
-	user, endpoint := *t.user, *t.endpoint
-	return c, []stdlib.OptionOpenDB{stdlib.OptionBeforeConnect(func(ctx context.Context, c *pgx.ConnConfig) error {
-		token, err := iamToken(ctx, endpoint, region, user)
-		c.Password = token
-		return err
-	})}, nil
+	config.RuntimeParams["application_name"] = application
+	config.RuntimeParams["default_transaction_isolation"] = "repeatable read"
+	return stdlib.GetConnector(*config), net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))), nil
 }
 
-// iamToken signs a token with the SDK's credentials; nothing of it appears in an error.
-func iamToken(ctx context.Context, endpoint, region, user string) (string, error) {
-	aws, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
-	if err != nil {
-		return "", fmt.Errorf("no AWS configuration: %w", err)
-	}
-	sign := auth.GenerateDbConnectAuthToken
-	if user == adminUser {
-		sign = auth.GenerateDBConnectAdminAuthToken
-	}
-	token, err := sign(ctx, endpoint, region, aws.Credentials)
-	if err != nil {
-		return "", fmt.Errorf("no token: %w; expected AWS credentials in the environment, a profile or a role", err)
-	}
-	return token, nil
-}
+// opened has database/sql open its connections with the server's own dialer.
+type opened struct{ session.Opener }
+
+func (o opened) Connect(ctx context.Context) (driver.Conn, error) { return o.Open(ctx) }
+func (o opened) Driver() driver.Driver                            { return stdlib.GetDefaultDriver() }
 
 // explain says what to do about an opening that DSQL refused.
 func explain(err error) error {
-	var answer *pgconn.PgError
-	if !errors.As(err, &answer) {
+	var refused *session.RefusedError
+	if !errors.As(err, &refused) {
 		return err
 	}
 	switch {
-	case answer.Code[:2] == "28":
+	// DSQL's own words for an unmapped or unknown principal come as 08006, which says nothing of access.
+	case refused.Reason == session.Denied, strings.Contains(err.Error(), "access denied"):
 		return fmt.Errorf("%w; the principal needs dsql:DbConnectAdmin for admin, else dsql:DbConnect and a mapping (auroral-schema roles)", err)
-	case answer.Code == "53300" || answer.Code == "53400":
+	case refused.Reason == session.TooMany, refused.Reason == session.TooFast:
 		return fmt.Errorf("%w; the cluster has too many connections or opens them too fast, try again", err)
 	}
 	return err

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
-	"fmt"
 )
 
 // journal is the database's own record of the steps of one plan. It tells a run that resumes where it was, and an operator what ran when; what a killed run
@@ -31,7 +30,7 @@ func readJournal(ctx context.Context, db Querier, catalog Catalog, plan Plan, d 
 			return err
 		}
 		if step < 0 || step >= len(plan.Steps) || digest != statementDigest(plan.Steps[step], d) {
-			return &CheckError{[]string{fmt.Sprintf("step %d in auroral_schema_journal is not of the plan that it names: somebody changed its rows", step)}}
+			return check("step %d in auroral_schema_journal is not of the plan that it names: somebody changed its rows", step)
 		}
 		j.done[step] = true
 		return nil

@@ -151,10 +151,10 @@ func UpdatePlan(source Source, from Version) (Plan, error) {
 		known = known || release.Version == from
 	}
 	if !known {
-		return plan, fmt.Errorf("expected an installed schema version between %s and %s, found %s", source.OldestUpdatable(), newest, from)
+		return plan, check("expected an installed schema version between %s and %s, found %s", source.OldestUpdatable(), newest, from)
 	}
 	if oldest := source.OldestUpdatable(); from.Compare(oldest) < 0 {
-		return plan, fmt.Errorf("the schema is of version %s, and updates begin at %s: DSQL refuses what the versions between them change; "+
+		return plan, check("the schema is of version %s, and updates begin at %s: DSQL refuses what the versions between them change; "+
 			"set up a new cluster and move the workflows there", from, oldest)
 	}
 	start, err := source.ShapeAt(from)

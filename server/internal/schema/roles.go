@@ -182,8 +182,12 @@ func serverGrants(has *Access, tables []string) []Grant {
 	}
 	if len(lacking) > 0 {
 		privileges := strings.Join(serverPrivileges, ", ")
+		on := strings.Join(lacking, ", ")
+		if len(lacking) == len(tables) {
+			on = "every table"
+		}
 		grants = append(grants, Grant{
-			fmt.Sprintf("role %s lacks %s on %s", ServerRole, privileges, strings.Join(lacking, ", ")),
+			fmt.Sprintf("role %s lacks %s on %s", ServerRole, privileges, on),
 			fmt.Sprintf("GRANT %s ON ALL TABLES IN SCHEMA public TO %s", privileges, ServerRole),
 		})
 	}
@@ -219,7 +223,7 @@ func operatorGrants(has *Access) []Grant {
 // Grant runs the statements, each in a transaction of its own.
 func (r *Runner) Grant(ctx context.Context, grants []Grant) error {
 	for _, g := range grants {
-		err := r.exec(ctx, g.SQL, func() error {
+		err := r.Try(ctx, g.SQL, func() error {
 			_, err := r.DB.ExecContext(ctx, g.SQL)
 			return err
 		})

@@ -48,8 +48,16 @@ func Sleep(ctx context.Context, d time.Duration) error {
 // CheckError is a database that is not as it should be: exit status 1.
 type CheckError struct{ Problems []string }
 
+// check is a CheckError of one problem.
+func check(format string, args ...any) error {
+	return &CheckError{[]string{fmt.Sprintf(format, args...)}}
+}
+
 // Error lists every problem.
 func (e *CheckError) Error() string {
+	if len(e.Problems) == 1 {
+		return e.Problems[0]
+	}
 	return "the schema is not as expected:\n  " + strings.Join(e.Problems, "\n  ")
 }
 
@@ -57,18 +65,21 @@ func (e *CheckError) Error() string {
 //
 // It may be killed at any moment: the next Run goes on. A step is done if the journal says so, or if the catalogue shows its effect.
 func (r *Runner) Run(ctx context.Context, plan Plan) error {
-	if err := r.exec(ctx, "create table "+journalTable.Name, func() error {
+	if err := r.Try(ctx, "create table "+journalTable.Name, func() error {
 		_, err := r.DB.ExecContext(ctx, journalTable.SQL(r.Dialect))
 		return err
 	}); err != nil {
 		return err
 	}
-	catalog, err := ReadCatalog(ctx, r.DB)
+	catalog, err := r.catalog(ctx)
 	if err != nil {
 		return err
 	}
-	j, err := readJournal(ctx, r.DB, catalog, plan, r.Dialect)
-	if err != nil {
+	var j journal
+	if err := r.Try(ctx, "read the journal", func() (err error) {
+		j, err = readJournal(ctx, r.DB, catalog, plan, r.Dialect)
+		return err
+	}); err != nil {
 		return err
 	}
 	jobs := map[string]string{} // index → job that builds it
@@ -92,7 +103,7 @@ func (r *Runner) Run(ctx context.Context, plan Plan) error {
 		}
 		r.Report(step.Title)
 	}
-	catalog, err = ReadCatalog(ctx, r.DB)
+	catalog, err = r.catalog(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,7 +116,7 @@ func (r *Runner) Run(ctx context.Context, plan Plan) error {
 func (r *Runner) step(ctx context.Context, plan Plan, j journal, number int, step Step, jobs map[string]string) error {
 	switch step.Kind {
 	case Rows:
-		return r.exec(ctx, step.Title, func() error { return r.rows(ctx, j, number, step) })
+		return r.Try(ctx, step.Title, func() error { return r.rows(ctx, j, number, step) })
 	case Await:
 		if err := r.await(ctx, plan, jobs); err != nil {
 			return err
@@ -134,10 +145,10 @@ func (r *Runner) step(ctx context.Context, plan Plan, j journal, number int, ste
 
 // ddl runs one DDL statement. One that another run has just made is taken for done if the catalogue agrees.
 func (r *Runner) ddl(ctx context.Context, step Step, do func() error) error {
-	err := r.exec(ctx, step.Title, do)
+	err := r.Try(ctx, step.Title, do)
 	switch sqlState(err) {
 	case "42P07", "42701", "42710", "42P01", "42703": // made twice: table or index, column, object; dropped twice: table, column
-		catalog, readErr := ReadCatalog(ctx, r.DB)
+		catalog, readErr := r.catalog(ctx)
 		if readErr != nil {
 			return err
 		}
@@ -165,12 +176,12 @@ func (r *Runner) rows(ctx context.Context, j journal, number int, step Step) err
 }
 
 func (r *Runner) enter(ctx context.Context, j journal, number int, step Step) error {
-	return r.exec(ctx, "journal of: "+step.Title, func() error { return j.enter(ctx, r.DB, number, step, r.Dialect) })
+	return r.Try(ctx, "journal of: "+step.Title, func() error { return j.enter(ctx, r.DB, number, step, r.Dialect) })
 }
 
-// exec runs a statement, again where it met a conflict: 40001 says that it was not done (OC000: rows, OC001: another session's DDL). After any other
-// error its outcome may be unknown, and the next run finds out.
-func (r *Runner) exec(ctx context.Context, title string, do func() error) error {
+// Try runs a statement, again where it met a conflict: 40001 says that it was not done (OC000: rows, OC001: another session's DDL, which reads meet too).
+// After any other error its outcome may be unknown, and the next run finds out.
+func (r *Runner) Try(ctx context.Context, title string, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
 		if err == nil {
@@ -186,6 +197,14 @@ func (r *Runner) exec(ctx context.Context, title string, do func() error) error 
 			return err
 		}
 	}
+}
+
+func (r *Runner) catalog(ctx context.Context) (catalog Catalog, err error) {
+	err = r.Try(ctx, "read the catalogue", func() (err error) {
+		catalog, err = ReadCatalog(ctx, r.DB)
+		return err
+	})
+	return catalog, err
 }
 
 // sqlState is the SQLSTATE of a server's error, or empty.
@@ -225,13 +244,16 @@ func (r *Runner) await(ctx context.Context, plan Plan, jobs map[string]string) e
 	}
 	reported := ""
 	for waited := time.Duration(0); ; waited += indexPoll {
-		catalog, err := ReadCatalog(ctx, r.DB)
+		catalog, err := r.catalog(ctx)
 		if err != nil {
 			return err
 		}
 		var known []job
 		if r.Dialect == DSQL {
-			if known, err = readJobs(ctx, r.DB); err != nil {
+			if err := r.Try(ctx, "read the jobs", func() (err error) {
+				known, err = readJobs(ctx, r.DB)
+				return err
+			}); err != nil {
 				return err
 			}
 		}
@@ -247,7 +269,7 @@ func (r *Runner) await(ctx context.Context, plan Plan, jobs map[string]string) e
 			reported = now
 		}
 		if waited >= longest {
-			return &CheckError{[]string{fmt.Sprintf("not valid after %v: %s; run the same command again to go on waiting", longest, strings.Join(pending, ", "))}}
+			return check("not valid after %v: %s; run the same command again to go on waiting", longest, strings.Join(pending, ", "))
 		}
 		if err := r.Sleep(ctx, indexPoll); err != nil {
 			return err

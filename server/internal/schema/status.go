@@ -48,10 +48,10 @@ func PlanFor(source Source, installed Installed) (Plan, error) {
 	}
 	version, err := ParseVersion(installed.Version)
 	if err != nil {
-		return Plan{}, fmt.Errorf("table schema_version: %w", err)
+		return Plan{}, check("table schema_version: %v", err)
 	}
 	if version.Compare(newest) > 0 {
-		return Plan{}, fmt.Errorf("the database has schema version %s and this program knows %s at most: use the auroral-schema of the newer release", version, newest)
+		return Plan{}, check("the database has schema version %s and this program knows %s at most: use the auroral-schema of the newer release", version, newest)
 	}
 	return UpdatePlan(source, version)
 }
