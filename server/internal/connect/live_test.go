@@ -7,6 +7,10 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"strconv"
 	"sync"
@@ -16,12 +20,33 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"auroral/server/internal/session"
 	"auroral/server/internal/settings"
 )
+
+// oneAtATime is in front of a DynamoDB and lets one request through after the other. DynamoDB's UpdateItem is atomic; moto's is not: its server has
+// a thread a request and no lock between the condition and the write, and let 38 through a limit of 37. A counter that reads and then writes in
+// requests of its own would still fail here.
+func oneAtATime(t *testing.T, address string) string {
+	t.Helper()
+	target, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var turn sync.Mutex
+	forward := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		turn.Lock()
+		defer turn.Unlock()
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	return front.URL
+}
 
 // table makes a table as the Terraform module does, on the DynamoDB at AURORAL_TEST_DYNAMODB, through the SDK's own variables.
 func table(t *testing.T) (*dynamodb.Client, string, aws.Config) {
@@ -30,7 +55,7 @@ func table(t *testing.T) (*dynamodb.Client, string, aws.Config) {
 	if address == "" {
 		t.Fatal("AURORAL_TEST_DYNAMODB is not set; expected the URL of a DynamoDB, such as http://127.0.0.1:5001 of `moto_server -p 5001`")
 	}
-	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", address)
+	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", oneAtATime(t, address))
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	found, err := LoadAWS(t.Context(), settings.Settings{Region: "eu-west-1"})
@@ -147,9 +172,13 @@ func TestLiveGatesShareTheLimit(t *testing.T) {
 
 // A real session, behind a proxy that ends TLS as DSQL does: statements run, a duration is stored as nanoseconds.
 func TestLiveSession(t *testing.T) {
-	database := os.Getenv("AURORAL_TEST_POSTGRES")
-	if database == "" {
-		t.Fatal("AURORAL_TEST_POSTGRES is not set; expected host:port of a PostgreSQL that trusts the user postgres")
+	given := os.Getenv("AURORAL_TEST_POSTGRES")
+	if given == "" {
+		t.Fatal("AURORAL_TEST_POSTGRES is not set; expected postgres://user@host:port/database of a PostgreSQL that trusts its user")
+	}
+	behind, err := pgx.ParseConfig(given)
+	if err != nil {
+		t.Fatal(err)
 	}
 	config, caFile := certificate(t, testEndpoint)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -157,9 +186,9 @@ func TestLiveSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	go proxy(listener, config, database)
+	go proxy(listener, config, net.JoinHostPort(behind.Host, strconv.Itoa(int(behind.Port))))
 	d, err := New(Options{
-		Endpoint: testEndpoint, Port: listener.Addr().(*net.TCPAddr).Port, HostAddress: "127.0.0.1", Database: "postgres", User: "postgres", Region: "eu-west-1",
+		Endpoint: testEndpoint, Port: listener.Addr().(*net.TCPAddr).Port, HostAddress: "127.0.0.1", Database: behind.Database, User: behind.User, Region: "eu-west-1",
 		CAFile: caFile, Application: "auroral-server test", ConnectTimeout: 5 * time.Second, Credentials: credentialsUntil(0),
 		Gate: NewGate(GateOptions{RatePerS: 100, Burst: 1}),
 	})
