@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -117,16 +119,24 @@ func authorities(file string) (*x509.CertPool, error) {
 }
 
 // oneAddress looks a host up and picks one of its addresses. Given several, pgx would dial them in turn, after a refusal too: several
-// connections where the limiters let one through.
+// connections where the limiters let one through. It picks among those of the first one's family: the resolver puts what this machine has no
+// route to (IPv6, often) last.
 func oneAddress(lookup func(context.Context, string) ([]string, error), random func() float64) func(context.Context, string) ([]string, error) {
 	return func(ctx context.Context, host string) ([]string, error) {
 		found, err := lookup(ctx, host)
 		if err != nil || len(found) < 2 {
 			return found, err
 		}
-		at := int(random() * float64(len(found)))
-		return found[at : at+1], nil
+		first := isIPv6(found[0])
+		alike := slices.DeleteFunc(slices.Clone(found), func(address string) bool { return isIPv6(address) != first })
+		at := int(random() * float64(len(alike)))
+		return alike[at : at+1], nil
 	}
+}
+
+func isIPv6(address string) bool {
+	parsed, err := netip.ParseAddr(address)
+	return err == nil && parsed.Unmap().Is6()
 }
 
 // Open waits for the limiters and opens one connection. Every error is a *session.RefusedError.

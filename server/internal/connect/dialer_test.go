@@ -173,11 +173,36 @@ func TestOneOpeningIsOneConnection(t *testing.T) {
 	}
 }
 
-func TestAddressesTakeTurns(t *testing.T) {
-	lookup := func(context.Context, string) ([]string, error) { return []string{"a", "b", "c"}, nil }
-	for u, want := range map[float64]string{0: "a", 0.34: "b", 0.999999: "c"} {
-		if got, err := oneAddress(lookup, func() float64 { return u })(t.Context(), "x"); err != nil || !slices.Equal(got, []string{want}) {
-			t.Errorf("%v: %v, %v", u, got, err)
+func TestAddressesOfTheReachableFamilyTakeTurns(t *testing.T) {
+	for _, c := range []struct {
+		found []string
+		u     float64
+		want  string
+	}{
+		{[]string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}, 0, "10.0.0.1"},
+		{[]string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}, 0.34, "10.0.0.2"},
+		{[]string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}, 0.999999, "10.0.0.3"},
+		{[]string{"10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8::2"}, 0.999999, "10.0.0.2"},
+		{[]string{"2001:db8::1", "2001:db8::2", "10.0.0.1"}, 0.999999, "2001:db8::2"},
+		{[]string{"10.0.0.1"}, 0.5, "10.0.0.1"},
+	} {
+		lookup := func(context.Context, string) ([]string, error) { return c.found, nil }
+		if got, err := oneAddress(lookup, func() float64 { return c.u })(t.Context(), "x"); err != nil || !slices.Equal(got, []string{c.want}) {
+			t.Errorf("%v at %v: %v, %v", c.found, c.u, got, err)
+		}
+	}
+}
+
+// DSQL refuses a token with a code of its own and says why in the hint.
+func TestWhatDSQLSaysOfATokenIsTold(t *testing.T) {
+	for message, want := range map[string]session.Reason{
+		"unable to accept connection, access denied": session.Denied, "unable to accept connection, sni was not received": session.Network,
+	} {
+		s := serve(t, testEndpoint, func(backend *pgproto3.Backend, _ string) {
+			backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08006", Message: message, Hint: "Signature expired."})
+		})
+		if err := refusal(t, dialerTo(t, s, nil, nil)); err.Reason != want || !strings.HasSuffix(err.Error(), message+" (SQLSTATE 08006): Signature expired.") {
+			t.Errorf("%s: %v", message, err)
 		}
 	}
 }
@@ -203,7 +228,7 @@ func TestNoTokenInErrorsAndLogs(t *testing.T) {
 	for about, greet := range map[string]func(*pgproto3.Backend, string){
 		"refused": refuse("28000", "access denied"),
 		"echoed": func(backend *pgproto3.Backend, password string) {
-			backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "28000", Message: "bad password " + password, Detail: password})
+			backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "28000", Message: "bad password " + password, Detail: password, Hint: password})
 		},
 		"cut": func(backend *pgproto3.Backend, _ string) { backend.Send(&pgproto3.ErrorResponse{}) },
 	} {

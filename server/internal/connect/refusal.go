@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -13,7 +14,8 @@ import (
 	"auroral/server/internal/session"
 )
 
-// reasonOf says why a dial failed. The SQLSTATEs of DSQL's refusals are from its quotas page.
+// reasonOf says why a dial failed. The SQLSTATEs of DSQL's refusals are from its quotas page; a token that it does not take is recorded as 08006
+// "unable to accept connection, access denied", not as PostgreSQL's class 28.
 func reasonOf(err error) session.Reason {
 	if refusal := (*pgconn.PgError)(nil); errors.As(err, &refusal) {
 		switch {
@@ -21,8 +23,10 @@ func reasonOf(err error) session.Reason {
 			return session.TooFast
 		case refusal.Code == "53300":
 			return session.TooMany
-		case strings.HasPrefix(refusal.Code, "28"):
+		case strings.HasPrefix(refusal.Code, "28"), strings.Contains(refusal.Message, "access denied"):
 			return session.Denied
+		case strings.HasPrefix(refusal.Code, "08"):
+			return session.Network
 		default:
 			return session.Other
 		}
@@ -57,6 +61,9 @@ func (e *unsignedError) Unwrap() error { return e.err }
 func withoutSecret(err error, secret string) error {
 	if dial := (*pgconn.ConnectError)(nil); errors.As(err, &dial) {
 		err = errors.Unwrap(dial)
+	}
+	if refusal := (*pgconn.PgError)(nil); errors.As(err, &refusal) && refusal.Hint != "" {
+		err = fmt.Errorf("%w: %s", err, refusal.Hint) // DSQL says there what is wrong with a token; pgx leaves it out
 	}
 	if secret != "" && strings.Contains(err.Error(), secret) {
 		return &hiddenError{text: strings.ReplaceAll(err.Error(), secret, "[token]"), reason: reasonOf(err)}
