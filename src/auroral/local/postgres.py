@@ -37,6 +37,9 @@ _UNPRIVILEGED_USERS = ("postgres", "nobody")
 _LONGEST_SOCKET_PATH_BYTES = 100
 """A unix socket's path holds 107 bytes; the file's own name takes some."""
 _SUPERUSER = "postgres"
+_ELSEWHERE_PREFIX = "auroral-postgres-"
+_ORIGIN = "auroral.origin"
+"""In data that lies elsewhere: the file that points to it."""
 # Becomes the user, then the command: works without setpriv or runuser, keeps the process id, leaves no shell behind.
 _BECOME = (
     "import os,sys;u,g=int(sys.argv[1]),int(sys.argv[2]);"
@@ -191,7 +194,7 @@ class Postgres:
 
     def _check_version(self, programs: Programs) -> None:
         has = (self.data_directory / "PG_VERSION").read_text().strip()
-        if f" {has}." not in f"{programs.version}.":
+        if not programs.version.startswith(f"{has}."):
             raise TargetError(
                 f"the data in {self.data_directory} is of PostgreSQL {has}, the programs are {programs.version}",
                 hint="remove that directory, or put the programs of that release on PATH",
@@ -209,7 +212,7 @@ class Postgres:
             "log_timezone": "UTC",
         }
         if not self._durable:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         settings |= self._settings
         arguments = ["-D", str(self.data_directory)]
         for name, value in settings.items():
@@ -355,14 +358,28 @@ def _reachable(wanted: Path, programs: Programs) -> Path:
     if programs.user_id is None or all(_may_pass(parent, programs) for parent in wanted.parents):
         wanted.mkdir(exist_ok=True)
         return wanted
+    _sweep()
     name = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]
-    elsewhere = Path("/var/tmp" if Path("/var/tmp").is_dir() else tempfile.gettempdir()) / f"auroral-postgres-{name}"
+    elsewhere = _elsewhere() / f"{_ELSEWHERE_PREFIX}{name}"
     pointer = wanted.parent / "data.elsewhere"
     if not pointer.exists() and elsewhere.exists():
         shutil.rmtree(elsewhere)  # of an earlier directory of that name, which has gone
     elsewhere.mkdir(exist_ok=True)
+    (elsewhere / _ORIGIN).write_text(str(pointer))
     pointer.write_text(f"{elsewhere}\n")
     return elsewhere
+
+
+def _elsewhere() -> Path:
+    return Path("/var/tmp") if Path("/var/tmp").is_dir() else Path(tempfile.gettempdir())
+
+
+def _sweep() -> None:
+    """Remove data whose directory, which pointed to it, has gone."""
+    for one in _elsewhere().glob(f"{_ELSEWHERE_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if not Path((one / _ORIGIN).read_text()).exists() and not (one / "postmaster.pid").exists():
+                shutil.rmtree(one)
 
 
 def _may_pass(directory: Path, programs: Programs) -> bool:

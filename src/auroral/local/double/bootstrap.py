@@ -1,7 +1,7 @@
 """What PostgreSQL needs to look like DSQL: the `admin` role, the `sys` schema and its procedures, as SQL. Pure.
 
-`sys.jobs`, `sys.wait_for_job` and `sys.iam_pg_role_mappings` are DSQL's; the other functions do what the dialect rewrites
-statements into. Indexes are built within the statement; a job is `processing` for as long as the settings say.
+`sys.jobs`, `sys.wait_for_job` and `sys.iam_pg_role_mappings` are DSQL's; the other functions do what the dialect
+rewrites statements into. Indexes are built within the statement; a job is `processing` for as long as the settings say.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ DECLARE
   build_s float8 := coalesce(nullif(current_setting('auroral.index_build_s', true), ''), '0')::float8;
 BEGIN
   -- 26 characters of base 32, as DSQL writes a UUID.
-  FOR i IN 1..26 LOOP made := made || substr('abcdefghijklmnopqrstuvwxyz234567', 1 + floor(random() * 32)::int, 1); END LOOP;
+  FOR i IN 1..26 LOOP
+    made := made || substr('abcdefghijklmnopqrstuvwxyz234567', 1 + floor(random() * 32)::int, 1);
+  END LOOP;
   INSERT INTO sys._jobs VALUES (made, failed, details, kind, class, object, name, clock_timestamp(),
     clock_timestamp() + make_interval(secs => build_s));
   RETURN made;

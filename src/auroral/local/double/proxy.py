@@ -292,6 +292,9 @@ class ClientSide(asyncio.Protocol):
             return
         except AuroralError as error:
             refused = Refusal("58000", f"the double failed: {error.message}", severity="FATAL")
+        except BaseException:
+            self.abort()  # a bug of ours: the client must not wait for it
+            raise
         if refused is not None:
             self._proxy.shared.statistics.refused_one(time.time(), self.role, refused.code)
             self.write(wire.error(refused))

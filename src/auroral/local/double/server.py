@@ -214,6 +214,9 @@ class DsqlDouble:
 
     async def _start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
+        if self._temporary is not None:
+            # PostgreSQL's unprivileged user must come through, where root starts it.
+            self.directory.chmod(0o711)
         self.endpoint = tokens.Endpoint(f"{self._cluster_id()}.dsql.{REGION}.on.aws", REGION)
         postgres = self._given_postgres or Postgres(
             self.directory / "postgres",
