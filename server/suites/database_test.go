@@ -5,9 +5,10 @@ package suites
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -23,10 +24,14 @@ import (
 	"go.temporal.io/server/common/resolver"
 	"go.temporal.io/server/common/shuffle"
 
-	_ "auroral/server/internal/plugin"
+	"auroral/server/internal/plugin"
+	"auroral/server/internal/servicetag"
 )
 
 const clusterName = "suites"
+
+// asHistory makes a store that of a service, whose pool is warmed and kept. The older suites open theirs as the start-up does.
+var asHistory = servicetag.Wrap(metrics.NoopMetricsHandler).WithTags(metrics.ServiceNameTag(primitives.HistoryService))
 
 // database is a database of one test's own, with Temporal's schema.
 type database struct {
@@ -37,24 +42,35 @@ type database struct {
 // fresh copies the template database, which holds the schema, and drops the copy at the test's end.
 func fresh(t *testing.T) *database {
 	t.Helper()
-	prepare(t)
 	name := "t_" + strings.ToLower(shuffle.String("abcdefghijklmnop"))
-	direct(t, fmt.Sprintf(`CREATE DATABASE %s TEMPLATE %s OWNER %s`, name, target.template, target.owner))
-	direct(t, fmt.Sprintf(`ALTER DATABASE %s SET default_transaction_isolation TO 'repeatable read'`, name))
+	direct(t, fmt.Sprintf(`CREATE DATABASE %s TEMPLATE %s OWNER %s`, name, must("AURORAL_SUITE_TEMPLATE"), must("AURORAL_SUITE_OWNER")))
 	t.Cleanup(func() { direct(t, "DROP DATABASE "+name+" WITH (FORCE)") })
-	cfg := target.cfg
-	cfg.DatabaseName = name
-	return &database{cfg: &cfg, logger: log.NewNoopLogger()}
+	return &database{cfg: configuration(name), logger: log.NewNoopLogger()}
+}
+
+// configuration is what a server would read: the plugin dsql takes the rest from DSQL_*, the stock one its address from here.
+func configuration(database string) *config.SQL {
+	cfg := &config.SQL{PluginName: must("AURORAL_SUITE_PLUGIN"), DatabaseName: database, ConnectProtocol: "tcp", TaskScanPartitions: 4}
+	if cfg.PluginName != plugin.Name {
+		at, err := pgx.ParseConfig(must("AURORAL_TEST_POSTGRES"))
+		if err != nil {
+			panic(err)
+		}
+		cfg.User, cfg.Password = at.User, at.Password
+		cfg.ConnectAddr = net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port)))
+		cfg.MaxConns, cfg.MaxIdleConns = 10, 10
+	}
+	return cfg
 }
 
 func (d *database) factory(t *testing.T) *sql.Factory {
-	f := sql.NewFactory(*d.cfg, resolver.NewNoopResolver(), clusterName, d.logger, metrics.NoopMetricsHandler, serialization.NewSerializer())
+	f := sql.NewFactory(*d.cfg, resolver.NewNoopResolver(), clusterName, d.logger, asHistory, serialization.NewSerializer())
 	t.Cleanup(f.Close)
 	return f
 }
 
 func (d *database) db(t *testing.T) sqlplugin.DB {
-	db := got(t)(sql.NewSQLDB(sqlplugin.DbKindMain, d.cfg, resolver.NewNoopResolver(), d.logger, metrics.NoopMetricsHandler))
+	db := got(t)(sql.NewSQLDB(sqlplugin.DbKindMain, d.cfg, resolver.NewNoopResolver(), d.logger, asHistory))
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
@@ -103,15 +119,6 @@ func (c *cluster) Config() config.Persistence {
 		NumHistoryShards:     4,
 		TransactionSizeLimit: dynamicconfig.GetIntPropertyFn(primitives.DefaultTransactionSizeLimit),
 	}
-}
-
-// target is what the suites run against: chosen once by the environment.
-var target struct {
-	once     sync.Once
-	err      error
-	cfg      config.SQL
-	template string
-	owner    string
 }
 
 func direct(t *testing.T, statement string) {

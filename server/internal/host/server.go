@@ -14,7 +14,7 @@ import (
 	// The local cluster's store and visibility; OpenSearch comes with the server.
 	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql"
 
-	// _ "auroral/server/internal/plugin" // registers dsql: to be imported as soon as it compiles
+	_ "auroral/server/internal/plugin"
 	"auroral/server/internal/servicetag"
 )
 
