@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from auroral.errors import TargetError, UsageError
 from auroral.local.binaries import LOCALDB, SCHEMA, SERVER, find_configuration, obtain_binaries
 from auroral.local.dynamic import LOCAL_VALUES, merged
-from auroral.local.health import why_unhealthy
+from auroral.local.health import listens, why_unhealthy
 from auroral.local.plan import (
     DEFAULT_FRONTEND_PORT,
     HOST,
@@ -216,8 +216,12 @@ class LocalCluster:
                 log_path=self.logs / f"{one.name}.log",
             )
         self._report(f"starting {', '.join(self._running)}")
-        for name in self._running:
-            self._launch(name)
+        first, *others = self.plan
+        self._launch(first.name)
+        # The first process writes the cluster's metadata; two that do so at once would refuse each other.
+        await self._until_all([first], self._why_not_listening)
+        for one in others:
+            self._launch(one.name)
         await self._until_healthy(self.plan)
         await self._until_usable()
         self._report(f"a local cluster serves at {self.address}")
@@ -242,6 +246,11 @@ class LocalCluster:
         self._changed()
 
     async def _until_healthy(self, waited_for: list[ServerProcess]) -> None:
+        await self._until_all(waited_for, why_unhealthy)
+
+    async def _until_all(
+        self, waited_for: list[ServerProcess], why_not: Callable[[ServerProcess], Awaitable[str]]
+    ) -> None:
         deadline = time.monotonic() + self._start_timeout_s
         waiting = {one.name: "it has not been asked" for one in waited_for}
         said = ""
@@ -254,7 +263,7 @@ class LocalCluster:
                         f"{one.name} ended while starting:\n{self._running[one.name].log_tail()}",
                         hint=f"its whole log is {self._running[one.name].log_path}",
                     )
-                waiting[one.name] = await why_unhealthy(one)
+                waiting[one.name] = await why_not(one)
             waiting = {name: reason for name, reason in waiting.items() if reason}
             if waiting and time.monotonic() > deadline:
                 name = next(iter(waiting))
@@ -264,9 +273,9 @@ class LocalCluster:
                     + f"\n{self._running[name].log_tail()}",
                     hint=f"the logs are in {self.logs}",
                 )
-            if waiting and (text := f"waiting for {', '.join(waiting)}") != said:
-                self._report(said := text)
             if waiting:
+                if (text := f"waiting for {', '.join(waiting)}") != said:
+                    self._report(said := text)
                 await asyncio.sleep(_POLL_S)
 
     async def _until_usable(self) -> None:
@@ -274,6 +283,9 @@ class LocalCluster:
         from auroral.local.namespace import ensure_usable
 
         await ensure_usable(self.connection, timeout_s=self._start_timeout_s)
+
+    async def _why_not_listening(self, one: ServerProcess) -> str:
+        return "" if await listens(one) else f"nothing answers on {HOST}:{one.grpc_port}"
 
     async def _why_unhealthy(self, one: ServerProcess) -> str:
         process = self._running.get(one.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from auroral.local.plan import HOST, ServerProcess
@@ -26,3 +27,13 @@ async def why_unhealthy(process: ServerProcess, *, timeout_s: float = _RPC_TIMEO
     except RuntimeError:  # what the SDK raises where nothing listens
         return f"nothing answers on {HOST}:{process.grpc_port}"
     return "" if serves else "its health is NOT_SERVING"
+
+
+async def listens(process: ServerProcess) -> bool:
+    """Whether something takes connections on a process's gRPC port, healthy or not."""
+    try:
+        _, writer = await asyncio.open_connection(HOST, process.grpc_port)
+    except OSError:
+        return False
+    writer.close()
+    return True
