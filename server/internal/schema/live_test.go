@@ -8,7 +8,9 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/log"
+	temporalsql "go.temporal.io/server/common/persistence/sql"
+	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql"
+	"go.temporal.io/server/common/resolver"
 )
 
 // server is a plain PostgreSQL, given as AURORAL_TEST_POSTGRES=postgres://user@host:port/database.
@@ -32,9 +39,9 @@ func server(t *testing.T) string {
 // database makes an empty database and drops it afterwards.
 func database(t *testing.T) *pgx.ConnConfig {
 	t.Helper()
-	config, err := pgx.ParseConfig(server(t))
+	parsed, err := pgx.ParseConfig(server(t))
 	require.NoError(t, err)
-	admin := stdlib.OpenDB(*config)
+	admin := stdlib.OpenDB(*parsed)
 	t.Cleanup(func() { _ = admin.Close() })
 	name := fmt.Sprintf("schema_test_%d_%d", os.Getpid(), rand.Uint32())
 	_, err = admin.Exec("CREATE DATABASE " + name)
@@ -43,7 +50,7 @@ func database(t *testing.T) *pgx.ConnConfig {
 		_, err := admin.Exec("DROP DATABASE " + name + " WITH (FORCE)")
 		require.NoError(t, err)
 	})
-	own := config.Copy()
+	own := parsed.Copy()
 	own.Database = name
 	return own
 }
@@ -119,16 +126,27 @@ func TestSetup(t *testing.T) {
 	require.Equal(t, once, take(t, db))
 }
 
-// The stock server reads the version with this statement (sqlplugin/postgresql/admin.go).
-func TestTheServerFindsTheVersion(t *testing.T) {
-	plan, err := SetupPlan(embedded(t))
+// The server's own check, as it runs at its start, with the stock plugin.
+func TestTheServerTakesTheVersion(t *testing.T) {
+	source := embedded(t)
+	own := database(t)
+	db := open(t, own)
+	verify := func() error {
+		return temporalsql.VerifyCompatibleVersion(config.Persistence{
+			DefaultStore: "main",
+			DataStores: map[string]config.DataStore{"main": {SQL: &config.SQL{
+				PluginName: "postgres12_pgx", DatabaseName: own.Database, User: own.User, Password: own.Password,
+				ConnectAddr: net.JoinHostPort(own.Host, strconv.Itoa(int(own.Port))), ConnectProtocol: "tcp",
+			}}},
+		}, resolver.NewNoopResolver(), log.NewNoopLogger())
+	}
+	require.Error(t, verify(), "an empty database")
+	setUpAt(t, db, source, Version{1, 18})
+	require.ErrorContains(t, verify(), "1.18")
+	plan, err := UpdatePlan(source, Version{1, 18})
 	require.NoError(t, err)
-	config := database(t)
-	db := open(t, config)
 	require.NoError(t, runner(db, Postgres).Run(context.Background(), plan))
-	var version string
-	require.NoError(t, db.QueryRow("SELECT curr_version from schema_version where version_partition=0 and db_name=$1", config.Database).Scan(&version))
-	require.Equal(t, "1.19", version)
+	require.NoError(t, verify())
 }
 
 func setUpAt(t *testing.T, db *sql.DB, source Source, version Version) {
