@@ -21,6 +21,7 @@ import (
 
 	"github.com/iancoleman/strcase"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
 	"github.com/stretchr/testify/require"
@@ -51,6 +52,7 @@ type record struct {
 	locking   []string // statements that lock rows
 	largest   int64    // the most rows that one transaction modified
 	before    func(query string)
+	refuse    float64 // the share of commits refused as DSQL refuses them
 	conflicts int
 	replays   int
 	gaveUp    map[replay.Reason]int
@@ -115,7 +117,15 @@ type listeningTx struct {
 	c *listening
 }
 
-func (t listeningTx) Commit() error   { t.c.open = false; return t.Tx.Commit() }
+func (t listeningTx) Commit() error {
+	t.c.open = false
+	if refuse := t.c.record.refuse; refuse > 0 && rand.Float64() < refuse {
+		_ = t.Tx.Rollback()
+		return &pgconn.PgError{Code: replay.Conflict, Message: "change conflicts with another transaction, please retry: (OC000)"}
+	}
+	return t.Tx.Commit()
+}
+
 func (t listeningTx) Rollback() error { t.c.open = false; return t.Tx.Rollback() }
 
 type connector struct {

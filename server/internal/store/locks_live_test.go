@@ -278,7 +278,7 @@ func TestNothingIsWrittenUnderAnOldRange(t *testing.T) {
 	}
 }
 
-// TestNoConditionIsLost lets writers of the present owner race for the versions of one execution.
+// TestNoConditionIsLost lets writers of the present owner race for the versions of one execution, and refuses one commit of ten.
 func TestNoConditionIsLost(t *testing.T) {
 	for _, kind := range fences {
 		t.Run(string(kind), func(t *testing.T) {
@@ -286,6 +286,7 @@ func TestNoConditionIsLost(t *testing.T) {
 			pr := c.start(Options{Fence: kind})
 			require.NoError(t, takeOver(c.newShard(pr, 1), 1))
 			executions := must[p.ExecutionStore](t)(pr.NewExecutionStore())
+			pr.refuse = 0.1
 			run := primitives.NewUUID().String()
 			must[*p.InternalCreateWorkflowExecutionResponse](t)(executions.CreateWorkflowExecution(ctx, creation(2, "workflow", run)))
 			const writers, versions = 6, 30
