@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env bench test check format docs lock proofs benchmarks clean
+.PHONY: help env bench server test check format docs lock proofs benchmarks clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 bench: $(STAMP) ## run a one-minute benchmark against a local Temporal server
 	@$(BIN)/auroral bench run --workload simple --target-rate 10 --duration 1m --ramp-up 5s
+
+server: $(STAMP) ## build the server's programs (about five minutes the first time)
+	@$(BIN)/python -m auroral.local.binaries
 
 test: $(STAMP) check ## run every test but the long proofs
 	@$(BIN)/python -m tests.needs

@@ -6,7 +6,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("startup", "lag", "memory")
+NAMES = ("startup", "lag", "memory", "local")
 
 
 def main(arguments: list[str]) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from auroral.errors import OutputError, TargetError, UsageError
+from auroral.errors import AuroralError, OutputError, TargetError, UsageError
 from auroral.temporal.toolchain import (
     BUILD_TIMEOUT_S,
     GO_WHEEL,
@@ -201,3 +201,24 @@ def _forget_old(cache: Path, current: Path) -> None:
     builds = sorted((one for one in cache.glob("server-*") if one.is_dir() and one != current), key=used_s)
     for folder in builds[: max(0, len(builds) - (_KEPT - 1))]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    """Build what the local cluster and the tests need, with progress; print where it is."""
+    import asyncio
+    import sys
+
+    def say(line: str) -> None:
+        print(f"server: {line}", file=sys.stderr, flush=True)
+
+    try:
+        found = asyncio.run(obtain_binaries([SERVER, SCHEMA, LOCALDB], report=say))
+    except AuroralError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    print("\n".join(str(path) for path in found.values()))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
