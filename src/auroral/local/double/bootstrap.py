@@ -141,7 +141,8 @@ SELECT n.nspname, c.relname,
     CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(column_number, at)
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.column_number
     WHERE i.indrelid = c.oid AND i.indisprimary), '{}'),
-  (SELECT json_object_agg(a.attname, t.typname ORDER BY a.attnum) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+  (SELECT json_object_agg(a.attname, t.typname ORDER BY a.attnum)
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

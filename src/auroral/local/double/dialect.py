@@ -141,26 +141,31 @@ def _writes(node: Any) -> bool:
 
 def _refusal(parsed: Parsed) -> Refusal | None:
     node = parsed.node
+    refused: Refusal | None = None
     match parsed.kind:
         case "transaction_stmt":
-            return _transaction(node)
+            refused = _transaction(node)
         case "variable_set_stmt":
-            return _setting(node)
-        case "vacuum_stmt":
-            return refusals.unsupported("Vacuum") if node.is_vacuumcmd else None
+            refused = _setting(node)
+        case "vacuum_stmt" if node.is_vacuumcmd:
+            refused = refusals.unsupported("Vacuum")
         case "create_function_stmt":
-            return _function(node)
+            refused = _function(node)
+        case "create_table_as_stmt" if node.objtype == pb.OBJECT_MATVIEW:
+            refused = refusals.unsupported("CreateMatView")
         case "create_table_as_stmt":
-            if node.objtype == pb.OBJECT_MATVIEW:
-                return refusals.unsupported("CreateMatView")
-            return refusals.TEMPORARY if node.into.rel.relpersistence in ("t", "u") else None
-        case "select_stmt":
-            temporary = node.HasField("into_clause") and node.into_clause.rel.relpersistence in ("t", "u")
-            return refusals.TEMPORARY if temporary else None
+            refused = _temporary(node.into.rel)
+        case "select_stmt" if node.HasField("into_clause"):
+            refused = _temporary(node.into_clause.rel)
         case "view_stmt":
-            return refusals.TEMPORARY if node.view.relpersistence == "t" else None
-        case _:
-            return None
+            refused = _temporary(node.view)
+        case "create_seq_stmt":
+            refused = _temporary(node.sequence)
+    return refused
+
+
+def _temporary(relation: Any) -> Refusal | None:
+    return refusals.TEMPORARY if relation.relpersistence in ("t", "u") else None
 
 
 def _judge_tables(parsed: Parsed, statement: Statement) -> None:
@@ -169,8 +174,7 @@ def _judge_tables(parsed: Parsed, statement: Statement) -> None:
         case "create_stmt":
             statement.refusal = rules_tables.create_table(node)
         case "create_seq_stmt":
-            temporary = node.sequence.relpersistence == "t"
-            statement.refusal = refusals.TEMPORARY if temporary else rules_tables.sequence(node.options, required=True)
+            statement.refusal = rules_tables.sequence(node.options, required=True)
         case "alter_seq_stmt":
             statement.refusal = rules_tables.sequence(node.options, required=False)
         case "alter_table_stmt":

@@ -43,33 +43,25 @@ def table_name(relation: Any) -> Name:
 
 def create_table(statement: Any) -> Refusal | None:
     """CREATE TABLE."""
+    columns = [one.column_def for one in statement.table_elts if one.WhichOneof("node") == "column_def"]
+    constraints = [one.constraint for one in statement.table_elts if one.WhichOneof("node") == "constraint"]
     if statement.relation.relpersistence in ("t", "u"):
         return refusals.TEMPORARY
     if statement.HasField("partspec") or statement.HasField("partbound"):
         return refusals.PARTITIONS
     if statement.inh_relations:
         return refusals.INHERITANCE
-    columns = [one.column_def for one in statement.table_elts if one.WhichOneof("node") == "column_def"]
-    constraints = [one.constraint for one in statement.table_elts if one.WhichOneof("node") == "constraint"]
     if len(columns) > MOST_COLUMNS:
         return refusals.MANY_COLUMNS
     types = {column.colname: type_of(column.type_name) for column in columns}
-    for column in columns:
-        refused = _column(column)
-        if refused is not None:
-            return refused
-        if any(one.constraint.contype in _KEYS for one in column.constraints):
-            refused = key_columns([column.colname], types)
-            if refused is not None:
-                return refused
-    for constraint in constraints:
-        if constraint.contype == pb.CONSTR_EXCLUSION:
-            return refusals.EXCLUSION
-        if constraint.contype in _KEYS:
-            refused = key_columns([_text(key) for key in constraint.keys], types)
-            if refused is not None:
-                return refused
-    return None
+    checks = [*(_column(column) for column in columns), *(_table_constraint(one, types) for one in constraints)]
+    return next((refused for refused in checks if refused is not None), None)
+
+
+def _table_constraint(constraint: Any, types: dict[str, str]) -> Refusal | None:
+    if constraint.contype == pb.CONSTR_EXCLUSION:
+        return refusals.EXCLUSION
+    return key_columns([_text(key) for key in constraint.keys], types) if constraint.contype in _KEYS else None
 
 
 def alter_table(statement: Any, *, asynchronous: bool) -> tuple[Refusal | None, tuple[KeyNeed, ...]]:
@@ -144,10 +136,9 @@ def _column(column: Any) -> Refusal | None:
         return refusals.column_type(kind)
     for one in column.constraints:
         if one.constraint.contype == pb.CONSTR_IDENTITY:
-            if kind != "int8":
-                return refusals.IDENTITY_TYPE
-            return _identity(one.constraint.options)
-    return None
+            return refusals.IDENTITY_TYPE if kind != "int8" else _identity(one.constraint.options)
+    is_key = any(one.constraint.contype in _KEYS for one in column.constraints)
+    return key_columns([column.colname], {column.colname: kind}) if is_key else None
 
 
 def _identity(options: Iterable[Any]) -> Refusal | None:
@@ -161,28 +152,28 @@ def _cache_allowed(cache: int) -> bool:
     return cache == 1 or cache >= SMALLEST_LARGE_CACHE
 
 
+_UNKNOWN_ALTERATIONS = {
+    pb.AT_AlterColumnType: refusals.alter_column("SET DATA TYPE"),
+    pb.AT_SetNotNull: refusals.alter_column("SET NOT NULL"),
+    pb.AT_SetStatistics: refusals.alter_column("SET STATISTICS"),
+}
+
+
 def _alter(command: Any, *, asynchronous: bool) -> Refusal | None:
+    detail = getattr(command, "def")
+    refused = _UNKNOWN_ALTERATIONS.get(command.subtype)
     match command.subtype:
         case pb.AT_AddColumn:
-            column = getattr(command, "def").column_def
-            if any(one.constraint.contype not in _IGNORED_ON_ADD for one in column.constraints):
-                return refusals.ADD_COLUMN
-            return _column(column)
-        case pb.AT_AlterColumnType:
-            return refusals.alter_column("SET DATA TYPE")
-        case pb.AT_SetNotNull:
-            return refusals.alter_column("SET NOT NULL")
-        case pb.AT_SetStatistics:
-            return refusals.alter_column("SET STATISTICS")
+            column = detail.column_def
+            constrained = any(one.constraint.contype not in _IGNORED_ON_ADD for one in column.constraints)
+            refused = refusals.ADD_COLUMN if constrained else _column(column)
         case pb.AT_AddIdentity:
-            return _identity(getattr(command, "def").constraint.options)
-        case pb.AT_ValidateConstraint:
-            return None if asynchronous else refusals.VALIDATE
-        case pb.AT_AddConstraint:
-            constraint = getattr(command, "def").constraint
-            return None if _may_be_added(constraint) else refusals.ADD_CONSTRAINT
-        case _:
-            return None
+            refused = _identity(detail.constraint.options)
+        case pb.AT_ValidateConstraint if not asynchronous:
+            refused = refusals.VALIDATE
+        case pb.AT_AddConstraint if not _may_be_added(detail.constraint):
+            refused = refusals.ADD_CONSTRAINT
+    return refused
 
 
 def _may_be_added(constraint: Any) -> bool:

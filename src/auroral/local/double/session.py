@@ -3,11 +3,12 @@
 Frames are forwarded as they came wherever possible. What the session does by itself:
 
 - a statement that DSQL refuses never reaches PostgreSQL; the block it stood in fails there too;
-- before a commit it waits until PostgreSQL has answered all that went before, then `Transaction` decides;
+- before a commit it waits until PostgreSQL has answered all that went before, then `Block` decides;
 - a write outside a block is wrapped into BEGIN and COMMIT, so that what is refused is never committed. Its
   answer is held back until the outcome is known.
 
-`proxy` reads `to_client`, `to_server`, `wants_catalogue` and `cut` after each call.
+`proxy` reads `to_client`, `to_server`, `wants_catalogue` and `cut` after each call. This module is the client's side;
+`exchange` is PostgreSQL's.
 """
 
 from __future__ import annotations
@@ -15,122 +16,56 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
 
 from auroral.local.double import refusals, sizes, wire
+from auroral.local.double.awaited import ENDS, Await
 from auroral.local.double.catalogue import Catalogue
+from auroral.local.double.exchange import FAILED, Exchange
 from auroral.local.double.refusals import Refusal
 from auroral.local.double.shared import Shared
 from auroral.local.double.statements import Kind, Statement
-from auroral.local.double.transaction import Transaction
 
 _COMMIT_STATEMENT = Statement(b"COMMIT", Kind.COMMIT)
 _BEGIN, _COMMIT = b"_auroral_begin", b"_auroral_commit"
-_FAIL = wire.query(b"SELECT 1/0")
 _ROLLBACK = wire.query(b"ROLLBACK")
 _COMMIT_QUERY = wire.query(b"COMMIT")
 _HEAD = struct.Struct("!I")
-_IDLE, _FAILED = b"I", b"E"
-_READY_FOR_QUERY, _COMMAND_COMPLETE, _ERROR = b"ZCE"
-_ENDING = frozenset(b"123Is")
-"""ParseComplete, BindComplete, CloseComplete, EmptyQueryResponse, PortalSuspended."""
-_DESCRIPTIONS = frozenset(b"Tn")
-"""RowDescription, NoData."""
 _BARRIERS = (Kind.DDL, Kind.BEGIN, Kind.ROLLBACK)
 """What decides on a block waits until it is known what the block has done."""
+_PARSE, _BIND, _DESCRIBE, _EXECUTE, _CLOSE, _SYNC, _QUERY, _FLUSH, _TERMINATE, _CALL = b"PBDECSQHXF"
+_HEARD_AFTER_ERROR = frozenset(b"SXQ")
 
 
-class _Await(Enum):
-    """What PostgreSQL will answer next, and whose it is."""
-
-    PARSE = 0
-    BIND = 1
-    DESCRIBE = 2
-    EXECUTE = 3
-    CLOSE = 4
-    SYNC = 5
-    QUERY = 6
-    """A simple query of the client; its ReadyForQuery too is the client's."""
-    PART = 7
-    """A simple query that is a part of the client's; its ReadyForQuery leads to the next part."""
-    OWN = 8
-    """An extended message of ours that is answered once: nothing of it is the client's."""
-    OWN_BEGIN = 9
-    OWN_COMMIT = 10
-    OWN_QUERY = 11
-    """A simple query of ours: nothing of it is the client's."""
-    OWN_FAIL = 12
-    """A query of ours that fails; its ReadyForQuery is the client's."""
-    OWN_SYNC = 13
-    SETTLE = 14
-    """COMMIT or ROLLBACK of ours: an error and the ReadyForQuery are the client's."""
-
-
-_SIMPLE = (_Await.QUERY, _Await.PART, _Await.OWN_QUERY, _Await.OWN_FAIL, _Await.SETTLE)
-_OURS = (_Await.OWN, _Await.OWN_BEGIN, _Await.OWN_COMMIT)
-_SYNCS = (_Await.SYNC, _Await.OWN_SYNC)
-_Awaited = tuple[_Await, Statement | None]
-_NOTHING: tuple[None, None] = (None, None)
-_AWAIT: dict[_Await, _Awaited] = {kind: (kind, None) for kind in _Await}
-# Of PostgreSQL's messages those that say nothing of where we are: rows, notices, settings, parameter types.
-_PASSING = frozenset(b"DNSAtV")
-
-
-class Session:
+class Session(Exchange):
     """An authenticated session. `now_s` arguments are monotonic."""
 
     def __init__(self, shared: Shared, catalogue: Catalogue) -> None:
-        self.to_client = bytearray()
-        self.to_server = bytearray()
+        super().__init__(shared, catalogue)
         self.wants_catalogue = False
         """Set while it waits for `catalogue_read`."""
-        self.cut = False
-        """The connection must go at once, without another byte."""
-        self._shared = shared
-        self._catalogue = catalogue
-        self._awaited: deque[_Awaited] = deque()
-        self._client = bytearray()
-        self._server = bytearray()
+        self._client = b""
+        self._at = 0
+        """Where the first frame of the client begins that was not looked at."""
         self._then: Callable[[], None] | None = None
         """What to do once PostgreSQL has answered all; until then no frame of the client is looked at."""
-        self._now_s = 0.0
-        self._status = _IDLE
-        """As of PostgreSQL's last ReadyForQuery."""
-        self._transaction: Transaction | None = None
-        """Of the block that is open, the client's or ours."""
-        self._wrapped = False
-        """The block is ours."""
-        self._failed = False
-        """An error has come in this batch."""
-        self._skipping = False
-        """After an error in the extended protocol: all frames up to Sync are ignored."""
-        self._dropping = False
-        """We answered in PostgreSQL's place: its answers up to ReadyForQuery are ours."""
-        self._held: bytearray | None = None
-        """Answers of a wrapped write, until its outcome is known."""
-        self._cutting = False
-        """Cut instead of telling the client that the commit happened."""
-        self._committing: Transaction | None = None
-        """Is on its way to commit."""
-        self._dirty = False
-        """A DDL statement of ours may be visible to others from the next ReadyForQuery on."""
         self._prepared = False
         """PostgreSQL knows our BEGIN and COMMIT."""
         self._statements: dict[bytes, Statement] = {}
         self._portals: dict[bytes, tuple[Statement, int]] = {}
         self._parts: deque[Statement] = deque()
+        """Of the client's query, those that have not run."""
 
     @property
     def idle(self) -> bool:
         """Nothing is running and no block is open."""
-        return not self._awaited and self._transaction is None and self._then is None and not self._client
-
-    # The client's side.
+        waiting = self._then is not None or self._at < len(self._client)
+        return not self._awaited and self._block.transaction is None and not waiting
 
     def from_client(self, data: bytes, now_s: float) -> None:
         """Take bytes of the client."""
         self._now_s = now_s
-        self._client += data
+        self._client = data if self._at >= len(self._client) else self._client[self._at :] + data
+        self._at = 0
         self._advance()
 
     def catalogue_read(self) -> None:
@@ -147,58 +82,54 @@ class Session:
                 then, self._then = self._then, None
                 then()
                 continue
-            if self._awaited and self._awaited[-1][0] in (_Await.PART, _Await.SETTLE):
+            data, at = self._client, self._at
+            if len(data) - at < 5:
+                return
+            if self._awaited.last() in (Await.PART, Await.SETTLE):
                 return  # a query of several parts goes on by itself
-            buffer = self._client
-            if len(buffer) < 5:
+            end = at + 1 + _HEAD.unpack_from(data, at + 1)[0]
+            if len(data) < end:
                 return
-            end = 1 + _HEAD.unpack_from(buffer, 1)[0]
-            if len(buffer) < end:
-                return
-            message = bytes(buffer[:end])
-            del buffer[:end]
-            self._frame(message)
+            self._at = end
+            kind = data[at]
+            if not self._skipping or kind in _HEARD_AFTER_ERROR:
+                self._frame(kind, data[at:end])
 
-    def _frame(self, message: bytes) -> None:
-        kind = message[:1]
-        if self._skipping and kind not in (b"S", b"X", b"Q"):
-            return
-        if kind == b"E":
-            self._execute(message)
-        elif kind == b"B":
+    def _frame(self, kind: int, message: bytes) -> None:
+        if kind == _BIND:
             self._bind(message)
-        elif kind == b"S":
+        elif kind == _EXECUTE:
+            self._execute(message)
+        elif kind == _SYNC:
             self._sync()
-        elif kind == b"D":
-            self._forward(message, _Await.DESCRIBE)
-        elif kind == b"P":
-            self._parse(message)
-        elif kind == b"Q":
+        elif kind == _DESCRIBE:
+            self._forward(message, Await.DESCRIBE)
+        elif kind == _QUERY:
             self._query(message)
-        elif kind == b"C":
-            name = message[6:-1]
-            if message[5:6] == b"S":
-                self._statements.pop(name, None)
-            else:
-                self._portals.pop(name, None)
-            self._forward(message, _Await.CLOSE)
-        elif kind == b"H":
-            # Who flushes waits for answers: they cannot be held back.
-            self._release()
+        elif kind == _PARSE:
+            self._parse(message)
+        else:
+            self._rare_frame(kind, message)
+
+    def _rare_frame(self, kind: int, message: bytes) -> None:
+        if kind == _CLOSE:
+            known: dict[bytes, Statement] | dict[bytes, tuple[Statement, int]] = (
+                self._statements if message[5:6] == b"S" else self._portals
+            )
+            known.pop(message[6:-1], None)
+            self._forward(message, Await.CLOSE)
+        elif kind == _FLUSH:
+            self._release()  # who flushes waits for answers
             self.to_server += message
-        elif kind == b"X":
+        elif kind == _TERMINATE:
             self.to_server += message
-        elif kind == b"F":
+        elif kind == _CALL:
             self._when_quiet(lambda: self._refuse(refusals.unsupported("FunctionCall")))
         # COPY's data, which nobody asked for, is dropped.
 
-    def _forward(self, message: bytes, kind: _Await, statement: Statement | None = None) -> None:
-        self.to_server += message
-        self._awaited.append((kind, statement) if statement is not None else _AWAIT[kind])
-
     def _when_quiet(self, then: Callable[[], None], *, after_error: bool = False) -> None:
         """Do something once PostgreSQL has answered all that it was sent; not after an error, unless told so."""
-        if self._awaited and self._awaited[-1][0] not in (*_SYNCS, *_SIMPLE):
+        if self._awaited and self._awaited.last() not in ENDS:
             self.to_server += wire.FLUSH
         self._then = then if after_error else lambda: None if self._skipping else then()
 
@@ -214,14 +145,14 @@ class Session:
             return
         if not judged:
             self._statements.pop(name, None)
-            self._forward(message, _Await.PARSE)
+            self._forward(message, Await.PARSE)
             return
         statement = judged[0]
         if statement.rewritten:
             message = wire.parse(name, statement.sql, message[sql_end + 1 :])
         if statement.refusal is None and not statement.needs_catalogue:
             self._statements[name] = statement
-            self._forward(message, _Await.PARSE)
+            self._forward(message, Await.PARSE)
             return
 
         def judge() -> None:
@@ -230,7 +161,7 @@ class Session:
                 self._refuse(refused)
             else:
                 self._statements[name] = statement
-                self._forward(message, _Await.PARSE)
+                self._forward(message, Await.PARSE)
 
         self._with_catalogue(statement, judge)
 
@@ -252,11 +183,11 @@ class Session:
         statement = self._statements.get(message[portal_end + 1 : name_end])
         if statement is None:
             self._portals.pop(portal, None)
-            self._forward(message, _Await.BIND)
+            self._forward(message, Await.BIND)
             return
         self._portals[portal] = (statement, len(message))
         if statement.kind is not Kind.WRITE:
-            self._forward(message, _Await.BIND)
+            self._forward(message, Await.BIND)
             return
         if len(message) > sizes.MOST_KEY_BYTES:
             if statement.shape is not None and not self._catalogue.fresh:
@@ -278,14 +209,14 @@ class Session:
 
     def _bind_write(self, message: bytes) -> None:
         """Bind a write; outside a block one of ours begins with it."""
-        if self._transaction is not None:
-            self._forward(message, _Await.BIND)
+        if self._block.transaction is not None:
+            self._forward(message, Await.BIND)
             return
 
         def begin() -> None:
-            if self._transaction is None:
+            if self._block.transaction is None:
                 self._wrap()
-            self._forward(message, _Await.BIND)
+            self._forward(message, Await.BIND)
 
         self._when_quiet(begin) if self._awaited else begin()
 
@@ -293,11 +224,11 @@ class Session:
         portal = message[5 : message.index(b"\0", 5)]
         bound = self._portals.get(portal)
         if bound is None:
-            self._forward(message, _Await.EXECUTE)
+            self._forward(message, Await.EXECUTE)
             return
         statement, size_bytes = bound
         kind = statement.kind
-        if kind is Kind.COMMIT and self._transaction is not None:
+        if kind is Kind.COMMIT and self._block.transaction is not None:
             self._when_quiet(lambda: self._commit(message))
             return
         if kind in _BARRIERS and self._awaited:
@@ -311,43 +242,43 @@ class Session:
             self._when_quiet(lambda: self._refuse(refused))
             return
         self._note(statement)
-        self._forward(message, _Await.EXECUTE, statement)
+        self._forward(message, Await.EXECUTE, statement)
 
     def _commit(self, message: bytes) -> None:
         """The client's COMMIT in the extended protocol."""
         refused = self._decide()
         if refused is None:
             self._note(_COMMIT_STATEMENT)
-            self._forward(message, _Await.EXECUTE, _COMMIT_STATEMENT)
+            self._forward(message, Await.EXECUTE, _COMMIT_STATEMENT)
             return
         # The block ends there without a word to the client.
-        self._own(_ROLLBACK, _Await.OWN_QUERY)
+        self._own(_ROLLBACK, Await.OWN_QUERY)
         self._answer_error(refused)
         self._skipping = True
 
     def _sync(self) -> None:
         self._skipping = False
-        if self._wrapped:
+        if self._block.wrapped:
             self._when_quiet(self._settle_batch, after_error=True)
         else:
-            self._forward(wire.SYNC, _Await.SYNC)
+            self._forward(wire.SYNC, Await.SYNC)
 
     def _settle_batch(self) -> None:
         """End the block that wrapped the client's batch."""
         self._skipping = False
-        if self._failed or self._status == _FAILED:
-            self._end_block()
+        if self._failed or self._status == FAILED:
+            self._block.end()
             self._release()
-            self._own(wire.SYNC, _Await.OWN_SYNC)
-            self._own(_ROLLBACK, _Await.SETTLE)
+            self._own(wire.SYNC, Await.OWN_SYNC)
+            self._own(_ROLLBACK, Await.SETTLE)
             return
         refused = self._decide()
         if refused is not None:
             self._roll_back_with(refused)
             return
         self._note(_COMMIT_STATEMENT)
-        self._own(wire.bind_and_execute(_COMMIT), _Await.OWN, _Await.OWN_COMMIT)
-        self._forward(wire.SYNC, _Await.SYNC)
+        self._own(wire.bind_and_execute(_COMMIT), Await.OWN, Await.OWN_COMMIT)
+        self._forward(wire.SYNC, Await.SYNC)
 
     # The simple protocol.
 
@@ -355,7 +286,7 @@ class Session:
         self._skipping = False
         judged = self._shared.dialect.statements(message[5:-1])
         if not judged:
-            self._forward(message, _Await.QUERY)
+            self._forward(message, Await.QUERY)
         elif self._awaited:
             self._when_quiet(lambda: self._start_query(message, judged))
         else:
@@ -366,7 +297,7 @@ class Session:
         only = self._parts[0] if len(self._parts) == 1 else None
         if only is None:
             # Several are one transaction, unless they begin and end their own.
-            if self._transaction is None and self._parts[0].kind is not Kind.BEGIN:
+            if self._block.transaction is None and self._parts[0].kind is not Kind.BEGIN:
                 self._wrap()
             self._next_part()
         elif only.refusal is not None or only.needs_catalogue:
@@ -383,12 +314,12 @@ class Session:
             self._single_query(statement, message)
 
     def _single_query(self, statement: Statement, message: bytes) -> None:
-        if statement.kind is Kind.WRITE and self._transaction is None:
+        if statement.kind is Kind.WRITE and self._block.transaction is None:
             self._wrap()
             self._next_part()
             return
         self._parts.clear()
-        if statement.kind is Kind.COMMIT and self._transaction is not None:
+        if statement.kind is Kind.COMMIT and self._block.transaction is not None:
             refused = self._decide()
             if refused is not None:
                 self._roll_back_with(refused)
@@ -399,7 +330,7 @@ class Session:
                 self._refuse_query(refused)
                 return
         self._note(statement)
-        self._forward(wire.query(statement.sql) if statement.rewritten else message, _Await.QUERY, statement)
+        self._forward(wire.query(statement.sql) if statement.rewritten else message, Await.QUERY, statement)
 
     def _next_part(self) -> None:
         """The next of the parts of a query; after the last the block that wraps them ends."""
@@ -410,22 +341,22 @@ class Session:
         self._with_catalogue(part, lambda: self._run_part(part))
 
     def _run_part(self, part: Statement) -> None:
-        if part.kind is Kind.BEGIN and self._wrapped and part.refusal is None:
+        if part.kind is Kind.BEGIN and self._block.wrapped and part.refusal is None:
             # PostgreSQL makes the implicit block an explicit one.
-            self._wrapped = False
+            self._block.wrapped = False
             self._emit(wire.command_complete(b"BEGIN"))
             self._release()
             self._next_part()
             return
         refused = part.refusal or self._catalogue.refusal(part)
-        if refused is None and part.kind is Kind.COMMIT and self._transaction is not None:
+        if refused is None and part.kind is Kind.COMMIT and self._block.transaction is not None:
             refused = self._decide()
             if refused is not None:
                 self._parts.clear()
                 self._roll_back_with(refused)
                 return
         elif refused is None:
-            if part.kind is Kind.WRITE and self._transaction is None:
+            if part.kind is Kind.WRITE and self._block.transaction is None:
                 self._wrap()
             refused = self._admit(part, len(part.sql))
         if refused is not None:
@@ -433,36 +364,36 @@ class Session:
             self._refuse_query(refused)
             return
         self._note(part)
-        self._forward(wire.query(part.sql), _Await.PART, part)
+        self._forward(wire.query(part.sql), Await.PART, part)
 
     def _settle_query(self) -> None:
         """After the last part: end the block that wraps them, and tell the client that we are ready."""
-        if not self._wrapped:
+        if not self._block.wrapped:
             self._release()
             self.to_client += wire.ready(self._status)
             return
-        failed = self._status == _FAILED
+        failed = self._status == FAILED
         refused = self._decide()
         if refused is not None:
             self._roll_back_with(refused)
         elif failed:
             self._release()
-            self._own(_ROLLBACK, _Await.SETTLE)
+            self._own(_ROLLBACK, Await.SETTLE)
         else:
             self.to_server += _COMMIT_QUERY
             self._note(_COMMIT_STATEMENT)
-            self._awaited.append((_Await.SETTLE, _COMMIT_STATEMENT))
+            self._awaited.add(Await.SETTLE, _COMMIT_STATEMENT)
 
     def _refuse_query(self, refused: Refusal) -> None:
         """Answer a simple query with an error; the block it stood in fails."""
         self._release()
-        if self._wrapped:
-            self._end_block()
+        if self._block.wrapped:
+            self._block.end()
             self._roll_back_with(refused)
             return
         self._answer_error(refused)
-        if self._transaction is not None:
-            self._own(_FAIL, _Await.OWN_FAIL)
+        if self._block.transaction is not None:
+            self._fail_block(Await.OWN_FAIL)
         else:
             self.to_client += wire.ready(self._status)
 
@@ -473,68 +404,34 @@ class Session:
         self._release()
         self._answer_error(refused)
         self._skipping = True
-        if self._transaction is not None and self._status != _FAILED:
-            self._own(_FAIL, _Await.OWN_QUERY)
+        if self._block.transaction is not None and self._status != FAILED:
+            self._fail_block(Await.OWN_QUERY)
 
     def _roll_back_with(self, refused: Refusal) -> None:
         """Answer with an error instead of a commit; PostgreSQL's ReadyForQuery after its ROLLBACK is the client's."""
         self._held = None
         self._answer_error(refused)
-        self._own(_ROLLBACK, _Await.SETTLE)
+        self._own(_ROLLBACK, Await.SETTLE)
 
-    def _own(self, message: bytes, *awaited: _Await) -> None:
-        self.to_server += message
-        for kind in awaited:
-            self._awaited.append(_AWAIT[kind])
-
-    def _answer_error(self, refused: Refusal) -> None:
-        self._shared.statistics.refused_statements[refused.code] += 1
-        if refused is refusals.CONFLICT:
-            self._shared.statistics.conflicts += 1
-        self.to_client += wire.error(refused)
-
-    def _emit(self, data: bytes) -> None:
-        """Give PostgreSQL's answer to the client, or keep it until the outcome is known."""
-        if self._held is None:
-            self.to_client += data
+    def _part_ended(self, *, failed: bool) -> None:
+        if failed:
+            self._parts.clear()
         else:
-            self._held += data
-
-    def _release(self) -> None:
-        if self._held is not None:
-            self.to_client += self._held
-            self._held = None
+            self._then = self._next_part
 
     def _admit(self, statement: Statement, size_bytes: int) -> Refusal | None:
-        if self._transaction is None or statement.kind in (Kind.ROLLBACK, Kind.COMMIT):
-            return None
-        return self._transaction.admit(statement.kind, size_bytes, self._now_s, self._shared.settings)
+        return self._block.admit(statement, size_bytes, self._now_s)
 
     def _decide(self) -> Refusal | None:
-        """Whether the open block may commit. The block has ended, whatever the answer."""
-        transaction = self._transaction
-        failed = self._failed or self._status == _FAILED
-        self._end_block()
-        self._committing = None
-        if transaction is None or failed:
-            return None
-        refused = transaction.commit(self._now_s, self._shared.settings, self._shared.conflicts)
-        if refused is None:
-            self._committing = transaction
-            if transaction.rows and self._shared.cut_commits > 0:
-                self._shared.cut_commits -= 1
-                self._cutting = True
-        return refused
+        return self._block.decide(self._now_s, failed=self._failed or self._status == FAILED)
 
     def _note(self, statement: Statement) -> None:
         """A statement goes to PostgreSQL."""
         self._shared.statistics.ran(statement)
         if statement.kind is Kind.BEGIN:
-            self._wrapped = False
-            if self._transaction is None:
-                self._transaction = Transaction(self._now_s)
+            self._block.begin(self._now_s)
         elif statement.kind is Kind.ROLLBACK:
-            self._end_block()
+            self._block.end()
         elif statement.forgets:
             self._prepared = False
 
@@ -542,142 +439,7 @@ class Session:
         """Open a block of ours. Messages of the extended protocol leave the client's unnamed statement alone."""
         if not self._prepared:
             prepare = wire.parse(_BEGIN, b"BEGIN") + wire.parse(_COMMIT, b"COMMIT")
-            self._own(prepare, _Await.OWN, _Await.OWN)
+            self._own(prepare, Await.OWN, Await.OWN)
             self._prepared = True
-        self._own(wire.bind_and_execute(_BEGIN), _Await.OWN, _Await.OWN_BEGIN)
-        self._transaction = Transaction(self._now_s)
-        self._wrapped = True
-
-    def _end_block(self) -> None:
-        self._transaction = None
-        self._wrapped = False
-
-    # PostgreSQL's side.
-
-    def from_server(self, data: bytes, now_s: float) -> None:
-        """Take bytes of PostgreSQL."""
-        self._now_s = now_s
-        if self._server:
-            self._server += data
-            data = bytes(self._server)
-            self._server.clear()
-        at = start = 0
-        length = len(data)
-        while length - at >= 5:
-            end = at + 1 + _HEAD.unpack_from(data, at + 1)[0]
-            if end > length:
-                break
-            kind = data[at]
-            if kind not in _PASSING or self._dropping:
-                if start < at:
-                    self._emit(data[start:at])
-                start = end
-                if self._answer(kind, data[at:end]):
-                    self._emit(data[at:end])
-                if self.cut:
-                    return
-            at = end
-        if start < at:
-            self._emit(data[start:at])
-        if at < length:
-            self._server += data[at:]
-        self._advance()
-
-    def _answer(self, kind: int, message: bytes) -> bool:
-        """Take one answer; return whether it is the client's."""
-        what, statement = self._awaited[0] if self._awaited else _NOTHING
-        if kind == _READY_FOR_QUERY:
-            return self._ready(what, message[5:6])
-        if kind == _COMMAND_COMPLETE:
-            if what not in _SIMPLE:
-                self._awaited.popleft()
-            return self._completed(what, statement, message[5:-1]) and not self._dropping
-        if kind == _ERROR:
-            return self._server_error(what) and not self._dropping
-        # Of the rest each ends what it answers, but for a query's own description of its rows.
-        ends = kind in _ENDING or (kind in _DESCRIPTIONS and what is _Await.DESCRIBE)
-        if ends and what not in _SIMPLE and self._awaited:
-            self._awaited.popleft()
-        return what not in _OURS and not self._dropping
-
-    def _ready(self, what: _Await | None, status: bytes) -> bool:
-        if self._awaited:
-            self._awaited.popleft()
-        self._status = status
-        self._failed = False
-        if self._dirty:
-            self._catalogue.fresh = False
-            self._dirty = status != _IDLE
-        if self._dropping:
-            self._dropping = False
-            self._own(_FAIL, _Await.OWN_FAIL)
-            return False
-        if not self._awaited:
-            if status == _IDLE and what is not _Await.PART:
-                self._end_block()
-            elif status != _IDLE and self._transaction is None:
-                self._transaction = Transaction(self._now_s)
-        if what is _Await.PART:
-            self._then = self._next_part
-            return False
-        return what not in (_Await.OWN_QUERY, _Await.OWN_SYNC)
-
-    def _completed(self, what: _Await | None, statement: Statement | None, tag: bytes) -> bool:
-        if what is _Await.OWN_COMMIT or (what is _Await.SETTLE and statement is not None):
-            self._committed()
-            self._release()
-            return False
-        if what in _OURS or what in (_Await.OWN_QUERY, _Await.OWN_FAIL, _Await.SETTLE):
-            return False
-        if self._wrapped:
-            if self._held is None:
-                self._held = bytearray()
-        else:
-            self._release()
-        if statement is None:
-            return True
-        if statement.kind is Kind.WRITE and self._transaction is not None:
-            refused = self._transaction.changed(wire.rows_of_tag(tag), self._shared.settings)
-            if refused is not None and not self._wrapped:
-                self._answer_error(refused)
-                self._dropping = True
-                self._skipping = not any(kind in _SYNCS or kind in _SIMPLE for kind, _ in self._awaited)
-                return False
-        elif statement.kind is Kind.COMMIT:
-            self._committed()
-        elif statement.kind is Kind.DDL:
-            self._catalogue.fresh = False
-            self._dirty = True
-        if statement.tag is not None:
-            self._emit(wire.command_complete(statement.tag))
-            return False
-        return True
-
-    def _committed(self) -> None:
-        transaction, self._committing = self._committing, None
-        if transaction is None or not transaction.rows:
-            return
-        self._shared.statistics.commits += 1
-        self._shared.statistics.rows += transaction.rows
-        if self._cutting:
-            self._shared.statistics.unknown_outcomes += 1
-            self.cut = True
-
-    def _server_error(self, what: _Await | None) -> bool:
-        self._cutting = False
-        if what in (_Await.OWN_QUERY, _Await.OWN_FAIL):
-            return False
-        if what in (_Await.SETTLE, _Await.OWN_COMMIT):
-            self._held = None  # the write did not happen after all
-        else:
-            self._release()
-        if what is _Await.PART:
-            self._parts.clear()
-        if what in _SIMPLE:
-            return True
-        # PostgreSQL ignores all up to the next Sync.
-        self._failed = True
-        while self._awaited and self._awaited[0][0] not in _SYNCS and self._awaited[0][0] not in _SIMPLE:
-            self._awaited.popleft()
-        self._skipping = not self._awaited
-        return True
+        self._own(wire.bind_and_execute(_BEGIN), Await.OWN, Await.OWN)
+        self._block.begin(self._now_s, wrapped=True)
