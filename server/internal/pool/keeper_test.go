@@ -437,6 +437,82 @@ func TestClosingCancelsOpenings(t *testing.T) {
 	})
 }
 
+func TestAnOpeningThatOutlastsThePoolIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		deaf := session.OpenerFunc(func(context.Context) (session.Conn, error) { return s.Open(context.Background()) })
+		p := New(deaf, options(3))
+		if _, err := p.Warm(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.openTakes = 10 * time.Second
+		m, err := p.acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.giveBack(m, Lost)
+		pass(time.Second)
+		finish(t, s, p)
+		if len(s.conns) != 4 {
+			t.Errorf("%d connections were opened, the last during the end", len(s.conns))
+		}
+	})
+}
+
+func TestAGrantToWhoHasJustGivenUpGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		p := warmed(t, s, options(1))
+		m, err := p.acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		granted := make(chan struct{})
+		gone := &waiter{wake: func() { close(granted) }}
+		p.mu.Lock()
+		p.ledger.enqueue(gone)
+		p.mu.Unlock()
+		next := make(chan *member)
+		go func() {
+			m, err := p.acquire(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			next <- m
+		}()
+		synctest.Wait()
+		p.giveBack(m, "") // grants it to the first
+		cancel()          // in the same moment
+		if got, err := p.await(over, gone, granted, time.Hour); got != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, %v", got, err)
+		}
+		if got := <-next; got != m {
+			t.Error("the next in the queue did not get it")
+		}
+		p.giveBack(m, "")
+		full(t, s, p)
+
+		// The same while the pool closes: it must not come to rest in a closed pool.
+		if m, err = p.acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		granted = make(chan struct{})
+		gone = &waiter{wake: func() { close(granted) }}
+		p.mu.Lock()
+		p.ledger.enqueue(gone)
+		p.mu.Unlock()
+		p.giveBack(m, "")
+		ended, end := context.WithCancel(t.Context())
+		end()
+		_ = p.Close(ended)
+		if _, err := p.await(over, gone, granted, time.Hour); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		finish(t, s, p)
+	})
+}
+
 // Many callers, some of whom give up at any moment, among kills and refusals: nothing is lent twice (the fake sees to that), nothing
 // leaks, and the pool is whole afterwards.
 func TestCrowdAmongFaults(t *testing.T) {

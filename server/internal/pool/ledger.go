@@ -97,8 +97,9 @@ func (l *ledger) leave(w *waiter, now time.Duration) *member {
 	return nil
 }
 
-// offer lends a connection to the first in the queue, or makes it idle.
-func (l *ledger) offer(m *member) {
+// offer lends a connection to the first in the queue, or makes it idle: a cold one (new, or only probed) to be lent after those in
+// use, which have their statements prepared.
+func (l *ledger) offer(m *member, cold bool) {
 	if front := l.queue.Front(); front != nil {
 		w := l.queue.Remove(front).(*waiter) //nolint:revive // the queue holds nothing else
 		w.at, w.got = nil, m
@@ -106,11 +107,16 @@ func (l *ledger) offer(m *member) {
 		w.wake()
 		return
 	}
-	l.idle = append(l.idle, m)
+	if cold {
+		l.idle = slices.Insert(l.idle, 0, m)
+	} else {
+		l.idle = append(l.idle, m)
+	}
 }
 
 // takeBack ends a loan or a probe. It returns true when the connection has left the pool and must be closed.
 func (l *ledger) takeBack(m *member, healthy bool, proved, now time.Duration) (leaves bool) {
+	_, probed := l.probing[m]
 	delete(l.lent, m)
 	delete(l.probing, m)
 	if !healthy || l.closed {
@@ -120,7 +126,7 @@ func (l *ledger) takeBack(m *member, healthy bool, proved, now time.Duration) (l
 	if policy.Due(now, m.expires) && l.retirable(m, now) {
 		return true
 	}
-	l.offer(m)
+	l.offer(m, probed)
 	return false
 }
 
@@ -145,7 +151,7 @@ func (l *ledger) opened(m *member, now time.Duration) (leaves bool) {
 		return true
 	}
 	m.proved = now
-	l.offer(m)
+	l.offer(m, true)
 	return false
 }
 

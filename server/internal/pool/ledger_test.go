@@ -324,15 +324,24 @@ func TestDisturbedLedgerComesToRest(t *testing.T) {
 	})
 }
 
-func TestLendsTheOneReturnedLastAndADueOneOnlyAtNeed(t *testing.T) {
-	l := newLedger(Options{Target: 3})
-	soon := &member{expires: time.Second}
+func TestLendsTheOneReturnedLastAColdOneAfterItAndADueOneOnlyAtNeed(t *testing.T) {
+	l := newLedger(Options{Target: 4, ProbeAfter: time.Second})
+	due, probed := &member{expires: time.Second}, &member{expires: time.Hour}
 	first, last := &member{expires: time.Hour}, &member{expires: time.Hour}
-	l.opening = 3
-	for _, m := range []*member{first, last, soon} {
+	l.opening = 4
+	for _, m := range []*member{first, last, due, probed} {
 		l.opened(m, 0)
+		l.lend(0)
 	}
-	for i, want := range []*member{last, first, soon, nil} {
+	for _, m := range []*member{probed, first, last, due} {
+		if l.takeBack(m, true, 0, 0) {
+			t.Fatal("it left")
+		}
+	}
+	if w := l.plan(time.Second); w.probe != probed || l.takeBack(probed, true, time.Second, time.Second) {
+		t.Fatalf("probed %p, want %p", w.probe, probed)
+	}
+	for i, want := range []*member{last, first, probed, due, nil} {
 		if got := l.lend(time.Minute); got != want {
 			t.Errorf("loan %d: got %p, want %p", i, got, want)
 		}

@@ -171,20 +171,18 @@ func (p *Pool) answers(ctx context.Context, m *member) bool {
 func (p *Pool) giveBack(m *member, broken CloseReason) {
 	p.mu.Lock()
 	now := p.now()
-	due := now >= m.expires
 	leaves := p.ledger.takeBack(m, broken == "", now, now)
 	p.reserve(leaves)
 	p.changed = true
 	p.mu.Unlock()
-	if leaves && broken == "" {
+	if !leaves {
+		return
+	}
+	if broken == "" {
 		broken = p.reason()
 	}
-	if leaves {
-		p.end(m, broken)
-	}
-	if leaves || due {
-		p.wakeKeeper()
-	}
+	p.end(m, broken)
+	p.wakeKeeper()
 }
 
 // reason says why a connection that nothing is wrong with leaves.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -181,7 +181,7 @@ func TestOneSessionStaysTheSameConnection(t *testing.T) {
 		must(t, one.Close())
 		synctest.Wait()
 		full(t, s, p)
-		if len(s.conns) != 4 || s.live[s.conns[2]] {
+		if len(s.conns) != 4 || s.live[s.conns[0]] {
 			t.Error("a connection in a transaction was kept")
 		}
 
@@ -442,17 +442,32 @@ func TestClosingWaitsForWhatIsLent(t *testing.T) {
 	})
 }
 
-func TestNoErrorMakesTemporalCloseItsPool(t *testing.T) {
-	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF} {
-		if told := tell(t.Context(), err, false); closesTemporalsPool(told) {
-			t.Errorf("%v is told as %v", err, told)
+func TestAfterSilenceAConnectionIsAskedBeforeItIsLent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, seen := newServer(t), &watcher{}
+		o := options(3)
+		o.Observer = seen
+		p := warmed(t, s, o)
+		db := sql.OpenDB(p.Connector())
+		pass(30 * time.Second)
+		_, err := db.ExecContext(t.Context(), "insert")
+		must(t, err)
+		_, err = db.ExecContext(t.Context(), "insert") // the same connection, and not asked again
+		must(t, err)
+		if got := s.conns[0].queries; !slices.Equal(got, []string{"ping", "insert", "insert"}) {
+			t.Errorf("sent %v", got)
 		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if told := tell(ctx, errors.Join(context.Canceled, io.EOF), true); !errors.Is(told, context.Canceled) || closesTemporalsPool(told) {
-		t.Errorf("told as %v", told)
-	}
+		pass(20 * time.Second)
+		s.kill()
+		_, err = db.ExecContext(t.Context(), "insert") // would be lost if it were sent
+		must(t, err)
+		synctest.Wait()
+		full(t, s, p)
+		if seen.closed[Stale] != 3 || len(seen.closed) != 1 {
+			t.Errorf("closed %v", seen.closed)
+		}
+		finish(t, s, p, db)
+	})
 }
 
 func begin(t *testing.T, ctx context.Context, db *sql.DB) *sql.Tx { //nolint:revive // t first, as everywhere
