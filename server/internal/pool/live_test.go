@@ -191,8 +191,10 @@ func TestLiveIdleSessionsEndedAreExchangedInSilence(t *testing.T) {
 	db := sql.OpenDB(p.Connector())
 	for range 3 {
 		time.Sleep(5 * time.Millisecond)
-		terminate(t, admin, application)
-		eventually(t, "they are gone", func() bool { return backends(t, admin, application) == 0 })
+		eventually(t, "they are gone, replacements of the last round too", func() bool {
+			terminate(t, admin, application)
+			return backends(t, admin, application) == 0
+		})
 		if n := count(t, db, "SELECT 7"); n != 7 {
 			t.Errorf("got %d", n)
 		}
