@@ -220,7 +220,7 @@ func TestObserverIsToldAtMostOnceASecond(t *testing.T) {
 	})
 }
 
-func TestPgErrorsOfAnOpeningKeepTheirType(t *testing.T) {
+func TestARefusedOpeningIsNotTakenForAnAnswer(t *testing.T) {
 	refused := &session.RefusedError{Reason: session.TooFast, Err: &pgconn.PgError{Code: "53400"}}
 	err := &NoConnectionError{Refusal: refused}
 	var pg *pgconn.PgError
