@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/server/common/log"
 	persistencetests "go.temporal.io/server/common/persistence/persistence-tests"
 	"go.temporal.io/server/common/persistence/serialization"
+	"go.temporal.io/server/common/persistence/sql"
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
 	sqltests "go.temporal.io/server/common/persistence/sql/sqlplugin/tests"
 	"go.temporal.io/server/common/persistence/tests"
@@ -125,7 +126,7 @@ var managers = map[string]func(base *persistencetests.TestBase) suite.TestingSui
 		return &persistencetests.HistoryV2PersistenceSuite{TestBase: base}
 	},
 	"MetadataV2": func(base *persistencetests.TestBase) suite.TestingSuite {
-		return &persistencetests.MetadataPersistenceSuiteV2{TestBase: base}
+		return &metadata{MetadataPersistenceSuiteV2: &persistencetests.MetadataPersistenceSuiteV2{TestBase: base}, ours: base.DefaultTestCluster}
 	},
 	"ClusterMetadata": func(base *persistencetests.TestBase) suite.TestingSuite {
 		return &persistencetests.ClusterMetadataManagerSuite{TestBase: base}
@@ -133,6 +134,22 @@ var managers = map[string]func(base *persistencetests.TestBase) suite.TestingSui
 	"Queue": func(base *persistencetests.TestBase) suite.TestingSuite {
 		return &persistencetests.QueuePersistenceSuite{TestBase: base}
 	},
+}
+
+// metadata is a suite that asks its database's type whether it is of SQL, and which rename to test.
+type metadata struct {
+	*persistencetests.MetadataPersistenceSuiteV2
+	ours persistencetests.PersistenceTestCluster
+}
+
+func (m *metadata) SetupSuite() {
+	m.DefaultTestCluster = &sql.TestCluster{}
+	m.MetadataPersistenceSuiteV2.SetupSuite()
+}
+
+func (m *metadata) TearDownSuite() {
+	m.DefaultTestCluster = m.ours
+	m.MetadataPersistenceSuiteV2.TearDownSuite()
 }
 
 func TestStores(t *testing.T) {
@@ -153,6 +170,7 @@ func TestManagers(t *testing.T) {
 	for name, build := range managers {
 		t.Run(name, func(t *testing.T) {
 			base := persistencetests.NewTestBaseForCluster(&cluster{t: t}, log.NewTestLogger())
+			base.Setup(nil)
 			suite.Run(t, build(base))
 		})
 	}

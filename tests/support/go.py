@@ -34,8 +34,8 @@ class GoResults:
         """All passed, none was skipped, and there were as many as expected."""
         problems = "\n".join(self.output.splitlines()[-80:])
         assert self.status == 0, f"failed: {self.failed}\n{problems}"
-        assert not self.failed
-        assert not self.skipped
+        assert not self.failed, self.failed
+        assert not self.skipped, self.skipped
         assert self.leaves >= at_least, f"{self.leaves} tests ran, expected {at_least}\n{problems}"
 
 

@@ -132,12 +132,11 @@ func (p *plugin) shared(logger log.Logger) (*process, error) {
 	return p.process, nil
 }
 
-// lend gives Temporal a *sql.DB whose connections are tickets: it may close and reopen it as often as it likes.
+// lend gives Temporal a *sql.DB whose connections are tickets: it may close and reopen it as often as it likes. How many are in use at once is the
+// pool's to say, so there is no limit here: callers would wait in database/sql, in no order and without the pool's time-out.
 func lend(connections *pool.Pool) *sqlx.DB {
 	db := sqlx.NewDb(sql.OpenDB(connections.Connector()), "pgx")
-	target := connections.Stats().Target
-	db.SetMaxOpenConns(target)
-	db.SetMaxIdleConns(target)
+	db.SetMaxIdleConns(connections.Stats().Target)
 	db.MapperFunc(strcase.ToSnake) // columns by the names of fields, as the stock plugin maps them
 	return db
 }
