@@ -59,11 +59,12 @@ def client(name: str, options: dict[str, Any], number: int, duration_s: float, d
     """Repeat one work on a connection of its own; report how often and how long."""
     work = next(one for one in WORKS if one.name == name)
     with psycopg.connect(autocommit=True, **options) as connection:
-        work.once(connection, number)
+        first = 1 + number * (_ROWS // 8)  # no two clients touch the same row
+        work.once(connection, first)
         count = 0
         started_s = time.perf_counter()
         while (took_s := time.perf_counter() - started_s) < duration_s:
-            work.once(connection, 1 + (number * 97 + count) % (_ROWS // 8) + number * (_ROWS // 8))
+            work.once(connection, first + count % (_ROWS // 8))
             count += 1
         done.put((count, took_s))
 
@@ -77,7 +78,7 @@ def rate(work: Work, options: dict[str, Any], clients: int, duration_s: float) -
     ]
     for one in running:
         one.start()
-    total = sum(count / took_s for count, took_s in (done.get(timeout=120) for _ in running))
+    total: float = sum(count / took_s for count, took_s in (done.get(timeout=120) for _ in running))
     for one in running:
         one.join()
     return total
@@ -106,9 +107,12 @@ def main(arguments: list[str]) -> int:
             now_s=time.time(),
             lifetime_s=3600,
         )
-        direct = {"host": one.postgres_socket, "port": one.postgres_url.rpartition(":")[2].partition("/")[0]}
+        direct: dict[str, Any] = {
+            "host": one.postgres_socket,
+            "port": one.postgres_url.rpartition(":")[2].partition("/")[0],
+        }
         direct |= {"user": "postgres", "dbname": "postgres"}
-        through = {
+        through: dict[str, Any] = {
             "host": one.endpoint, "hostaddr": one.host, "port": one.port, "user": "admin", "dbname": "postgres",
             "password": token, "sslmode": "verify-full", "sslrootcert": one.ca_file,
         }  # fmt: skip

@@ -12,11 +12,16 @@ module             duty                                                         
 `dialect`          SQL text → judged statements, cached                                    pure
 `catalogue`        keys and indexes of a database's tables                                 pure
 `transaction`      rows, bytes and age of one transaction; conflicts                       pure
+`sizes`            what is too large of the parameters a write brings                      pure
 `admission`        token bucket, cap, faults of opening                                    pure
 `token`            IAM tokens: signature, expiry, action                                   pure
 `statistics`       counters                                                                pure
 `settings`         all that can be set, at start and on command                            pure
-`session`          one session: bytes in, bytes out, no socket                             pure
+`shared`           what all sessions share                                                 pure
+`awaited`          which answers PostgreSQL owes, and to whom                              pure
+`block`            the transaction block of one session: the client's or ours              pure
+`exchange`         PostgreSQL's side of a session                                          pure
+`session`          the client's side: bytes in, bytes out, no socket                       pure
 `tls`              TLS over memory                                                         pure
 `bootstrap`        the `sys` schema and the `admin` role, as SQL                           pure
 `manager`          the double's own queries: catalogue, roles, databases                   acts
