@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -80,7 +81,7 @@ async def test_a_port_that_is_taken(directory: Path) -> None:
 
 
 async def test_where_root_may_go_and_others_may_not(directory: Path) -> None:
-    directory.chmod(0o700)
+    await asyncio.to_thread(directory.chmod, 0o700)
     async with Postgres(directory / "pg", durable=False) as server:
         assert await one(server.dsn(), "SELECT 1") == 1
         elsewhere = server.data_directory
@@ -147,3 +148,11 @@ async def test_data_of_another_release_is_left_alone(directory: Path) -> None:
     with pytest.raises(TargetError, match=r"is of PostgreSQL 9\.6"):
         await Postgres(directory / "pg").start()
     assert [one.name for one in data.iterdir()] == ["PG_VERSION"]
+
+
+async def test_a_start_that_fails_leaves_no_socket_directory(directory: Path) -> None:
+    server = Postgres(directory / "pg", durable=False, settings={"no_such_setting": "1"})
+    with pytest.raises(TargetError, match="no_such_setting"):
+        await server.start()
+    assert not server.socket_directory.exists()
+    assert not server.running

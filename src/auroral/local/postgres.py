@@ -135,6 +135,13 @@ class Postgres:
 
     async def start(self) -> None:
         """Start the server and wait until it accepts connections."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
         programs = await asyncio.to_thread(find_programs)
         self.directory.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self._prepare, programs)
@@ -148,9 +155,6 @@ class Postgres:
                 await self._end()
                 if attempt == 2 or self._fixed_port or "in use" not in self._log_tail():
                     raise
-            except BaseException:
-                await self._end()
-                raise
             else:
                 self._fixed_port = True  # a restart keeps the address
                 return
@@ -378,8 +382,19 @@ def _sweep() -> None:
     """Remove data whose directory, which pointed to it, has gone."""
     for one in _elsewhere().glob(f"{_ELSEWHERE_PREFIX}*"):
         with contextlib.suppress(OSError):
-            if not Path((one / _ORIGIN).read_text()).exists() and not (one / "postmaster.pid").exists():
+            if not Path((one / _ORIGIN).read_text()).exists() and not _runs(one):
                 shutil.rmtree(one)
+
+
+def _runs(data_directory: Path) -> bool:
+    """Whether a postmaster may be at work there; its process id may be another's by now."""
+    try:
+        os.kill(int((data_directory / "postmaster.pid").read_text().splitlines()[0]), 0)
+    except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _may_pass(directory: Path, programs: Programs) -> bool:

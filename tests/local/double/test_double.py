@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import shutil
 import signal
 import socket
@@ -319,8 +319,8 @@ async def test_in_this_process() -> None:
         async with await connect_to(double, "server", double.token(server)) as connection:
             assert await (await connection.execute(b"SELECT current_user")).fetchall() == [("server",)]
         assert double.snapshot().opened == 2
-        assert os.path.exists(double.ca_file)
-    assert not os.path.exists(double.ca_file)
+        assert await asyncio.to_thread(double.ca_file.exists)
+    assert not await asyncio.to_thread(double.ca_file.exists)
 
 
 async def connect_to(double: DsqlDouble, user: str, token: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:

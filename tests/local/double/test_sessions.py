@@ -191,10 +191,13 @@ class TestBlocks:
         assert count.fetchall() == [(200,)]
 
     def test_an_error_in_a_pipeline_undoes_its_batch(self, connection: Connection, table: str) -> None:
-        with pytest.raises(errors.UniqueViolation), connection.pipeline():
-            run(connection, f"INSERT INTO {table} VALUES (%s)", 1)
-            run(connection, f"INSERT INTO {table} VALUES (%s)", 1)
-            run(connection, f"INSERT INTO {table} VALUES (%s)", 2)
+        def insert(*keys: int) -> None:
+            with connection.pipeline():
+                for key in keys:
+                    run(connection, f"INSERT INTO {table} VALUES (%s)", key)
+
+        with pytest.raises(errors.UniqueViolation):
+            insert(1, 1, 2)
         assert ids(connection, table) == []
         assert connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
 

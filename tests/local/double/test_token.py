@@ -44,7 +44,7 @@ def aws_token(principal: tokens.Principal, *, admin: bool = False, region: str =
     make = client.generate_db_connect_admin_auth_token if admin else client.generate_db_connect_auth_token
     at = datetime.fromtimestamp(NOW_S, UTC)
     # What botocore asks for the time, by the name its signing module imported.
-    with mock.patch("botocore.auth.get_current_datetime", lambda *_, **__: at.replace(tzinfo=None)):
+    with mock.patch("botocore.auth.get_current_datetime", return_value=at.replace(tzinfo=None)):
         return str(make(ENDPOINT.host, region, **options))
 
 
