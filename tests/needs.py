@@ -1,6 +1,7 @@
 """Provide what the tests need beyond Python, or say what to type: `python -m tests.needs`.
 
-A Temporal CLI is downloaded or built into the user's cache the first time. Chromium comes from the system's
+A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs (with Go on
+PATH, or with the Go of a wheel). Chromium comes from the system's
 packages: installed here where that is allowed (Debian and Ubuntu, as root), else named with the line to type.
 """
 
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from auroral.errors import AuroralError
+from auroral.local.binaries import LOCALDB, SCHEMA, SERVER, obtain_binaries
 from auroral.temporal.build import obtain_cli
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -75,6 +77,16 @@ def need_temporal(say: Callable[[str], None]) -> bool:
     return True
 
 
+def need_server(say: Callable[[str], None]) -> bool:
+    """See that our server's programs are built: a first build takes minutes, which no test's time-out would bear."""
+    try:
+        asyncio.run(obtain_binaries([SERVER, SCHEMA, LOCALDB], report=say))
+    except AuroralError as error:
+        say(f"the tests need our server's programs: {error}")
+        return False
+    return True
+
+
 def _say(line: str) -> None:
     print(f"needs: {line}", flush=True)
 
@@ -106,7 +118,7 @@ def _run(command: Sequence[str]) -> int:
 
 def main() -> int:
     """Provide everything; return the exit status."""
-    there = [need_temporal(_say), need_browser(root=os.geteuid() == 0, run=_run, say=_say)]
+    there = [need_temporal(_say), need_server(_say), need_browser(root=os.geteuid() == 0, run=_run, say=_say)]
     return 0 if all(there) else 1
 
 

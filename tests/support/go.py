@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 import re
 import shutil
@@ -9,6 +11,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from auroral.temporal.toolchain import default_cache, wheel_go
 
 SERVER = Path(__file__).resolve().parents[2] / "server"
 _RESULT = re.compile(r"^(\s*)--- (PASS|FAIL|SKIP): (\S+)")
@@ -69,10 +73,14 @@ def run_tests(
     return _run(command, SERVER / package, {**os.environ, **environment}, timeout_s + 30)
 
 
+@functools.cache
 def _go() -> str:
-    found = shutil.which("go")
-    assert found, "the server's tests need Go on PATH; `python -m tests.needs` says how to get it"
-    return found
+    """The Go on PATH, else that of the wheel, as the product itself finds it."""
+    if found := shutil.which("go"):
+        return found
+    cache = default_cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    return str(asyncio.run(wheel_go(cache, print)))
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float) -> GoResults:

@@ -49,7 +49,9 @@ type RefusedError struct {
 }
 
 // Error tells the reason and the cause.
-func (e *RefusedError) Error() string { return fmt.Sprintf("dsql: cannot connect (%s): %v", e.Reason, e.Err) }
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("dsql: cannot connect (%s): %v", e.Reason, e.Err)
+}
 
 // Unwrap gives the cause.
 func (e *RefusedError) Unwrap() error { return e.Err }

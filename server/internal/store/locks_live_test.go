@@ -193,7 +193,9 @@ func TestAnOldOwnersWriteFails(t *testing.T) {
 						_, err := executions.CreateWorkflowExecution(ctx, creation(3, "late", primitives.NewUUID().String()))
 						wrote <- err
 					}()
-					require.Eventually(t, func() bool { return old.count(t, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0 }, 10*time.Second, time.Millisecond)
+					require.Eventually(t, func() bool {
+						return old.count(t, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
+					}, 10*time.Second, time.Millisecond)
 					require.NoError(t, holding.Commit())
 					var lost *p.ShardOwnershipLostError
 					if err := <-wrote; kind == fence.ForUpdate {

@@ -1,0 +1,98 @@
+"""The Go module's own tests: formatted, vetted, the pure ones, and those that need a database or an emulator."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.support.double import environment_of, running_double
+from tests.support.go import SERVER, build_tests, go, run_tests
+
+UNITS = 300
+"""At least so many tests without subtests need nothing but Go."""
+LIVE = {
+    "internal/connect": 20,
+    "internal/fence": 10,
+    "internal/pool": 40,
+    "internal/store": 30,
+    "cmd/auroral-localdb": 3,
+}
+"""Packages with live tests, and at least how many tests each has."""
+ELSEWHERE = {"suites", "internal/schema"}
+"""Those of test_suites.py and test_schema_postgres.py."""
+
+
+def test_formatted_and_vetted() -> None:
+    formatted = go("fmt", "./...")
+    assert (formatted.status, formatted.output) == (0, ""), f"formatted now: {formatted.output}"
+    vetted = go("vet", "-tags", "live", "./...")
+    assert vetted.status == 0, vetted.output
+
+
+@pytest.mark.timeout(900)
+def test_units() -> None:
+    go("test", "-v", "./...").assert_passed(at_least=UNITS)
+
+
+@pytest.fixture(scope="module")
+def services() -> Iterator[dict[str, str]]:
+    """A double of DSQL, the PostgreSQL below it, and DynamoDB as moto has it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with (
+        running_double({"connect_burst": 100_000}) as (double, _),
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as moto,
+    ):
+        try:
+            _await(url, deadline_s=time.monotonic() + 30)
+            yield {
+                **environment_of(double),
+                "AURORAL_TEST_DOUBLE": msgspec.json.encode(double).decode(),
+                "AURORAL_TEST_POSTGRES": double.postgres_url,
+                "AURORAL_TEST_DYNAMODB": url,
+            }
+        finally:
+            moto.terminate()
+
+
+def _await(url: str, *, deadline_s: float) -> None:
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/moto-api/", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            assert time.monotonic() < deadline_s, f"moto does not serve at {url}"
+            time.sleep(0.05)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("package", "at_least"),
+    LIVE.items(),
+)
+def test_live(package: str, at_least: int, services: dict[str, str], tmp_path: Path) -> None:
+    """With the build tag `live`: the package's other tests run again with them."""
+    executable = build_tests(f"./{package}", tmp_path)
+    run_tests(executable, package, environment=services, timeout_s=500).assert_passed(at_least=at_least)
+
+
+def test_every_live_package_is_run() -> None:
+    """A package with live tests that nothing runs would prove nothing."""
+    live = {
+        str(path.parent.relative_to(SERVER))
+        for path in SERVER.rglob("*_test.go")
+        if path.read_text().startswith("//go:build live")
+    }
+    assert live == LIVE.keys() | ELSEWHERE
