@@ -41,8 +41,10 @@ check: $(STAMP) ## formatting, types, import contracts
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
-docs: $(STAMP) ## generate the CLI reference and the JSON Schema
+docs: $(STAMP) ## generate the references
 	@$(BIN)/python -m tests.generate
+	@cd server && GOTOOLCHAIN=auto go run ./cmd/auroral-server variables > ../docs/reference/server-environment.md
+	@cd server && GOTOOLCHAIN=auto go test ./internal/telemetry -run Reference -update > /dev/null
 
 proofs: $(STAMP) ## the long proofs (about half an hour)
 	@$(BIN)/python -m tests.needs
@@ -53,6 +55,7 @@ benchmarks: $(STAMP) ## performance of auroral itself
 
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra local --group dev pyproject.toml -o requirements.lock
+	$(MAKE) env && $(BIN)/python images/benchmark/lock.py
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

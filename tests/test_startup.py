@@ -11,7 +11,20 @@ import pytest
 
 BUDGET_S = 0.2
 TRIES = 15
-HEAVY = {"temporalio", "pyarrow", "rich", "jinja2", "psutil", "hdrh", "prometheus_client", "yaml", "google"}
+HEAVY = {
+    "temporalio",
+    "pyarrow",
+    "rich",
+    "jinja2",
+    "psutil",
+    "hdrh",
+    "prometheus_client",
+    "yaml",
+    "google",
+    "psycopg",
+    "trustme",
+    "postgast",
+}
 AURORAL = str(Path(sys.executable).parent / "auroral")
 
 
@@ -39,7 +52,15 @@ def imported_by(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("--version",), ("bench", "--help"), ("bench", "run", "--help"), ("bench", "worker", "--help")],
+    [
+        ("--help",),
+        ("--version",),
+        ("bench", "--help"),
+        ("bench", "run", "--help"),
+        ("bench", "worker", "--help"),
+        ("local", "--help"),
+        ("local", "up", "--help"),
+    ],
     ids=" ".join,
 )
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:

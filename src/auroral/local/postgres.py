@@ -369,8 +369,8 @@ def _reachable(wanted: Path, programs: Programs) -> Path:
     if not pointer.exists() and elsewhere.exists():
         shutil.rmtree(elsewhere)  # of an earlier directory of that name, which has gone
     elsewhere.mkdir(exist_ok=True)
-    (elsewhere / _ORIGIN).write_text(str(pointer))
     pointer.write_text(f"{elsewhere}\n")
+    (elsewhere / _ORIGIN).write_text(str(pointer))  # from here on a sweep sees the data, and that it is pointed to
     return elsewhere
 
 
