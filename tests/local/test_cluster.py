@@ -51,7 +51,7 @@ async def is_running(client: Client, name: str) -> bool:
 
 @DATABASES
 async def test_a_cluster_survives_its_processes(database: Database, tmp_path: Path) -> None:
-    options = ClusterOptions(database=database, histories=2, history_shards=4, pool_size=4)
+    options = ClusterOptions(database=database, histories=2, pool_size=4)
     async with LocalCluster(tmp_path, options, report=print) as cluster:
         assert set(cluster.pids()) == {"history-1", "history-2", "matching", "frontend", "worker"}
         assert not await cluster.unhealthy()

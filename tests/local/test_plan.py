@@ -103,6 +103,10 @@ def test_the_image_s_configuration_reads_every_variable_we_set() -> None:
     [
         (ClusterOptions(histories=0), "at least one history process, got 0"),
         (ClusterOptions(history_shards=0), "1 to 16,384 history shards, got 0"),
+        (
+            ClusterOptions(histories=2, history_shards=15),
+            "at least 8 history shards for each of 2 history processes, got 15",
+        ),
         (ClusterOptions(pool_size=1), "2 to 500 connections, got 1"),
         (ClusterOptions(conflicts=1.0, database=Database.DSQL_DOUBLE), "from 0 to below 1, got 1"),
         (ClusterOptions(conflicts=0.1), "only the double of DSQL makes conflicts"),

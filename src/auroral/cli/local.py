@@ -71,7 +71,11 @@ local.add_command(
                 "with ours.",
             ),
             click.Option(["--history"], type=int, default=1, show_default=True, help="History processes."),
-            click.Option(["--history-shards"], type=int, default=4, show_default=True, help="Shards of history."),
+            click.Option(
+                ["--history-shards"],
+                type=int,
+                help="Shards of history.  [default: 4; 16 for each of several histories]",
+            ),
             click.Option(
                 ["--pool-size"],
                 type=int,

@@ -25,7 +25,7 @@ def up(
     *,
     database: str,
     history: int,
-    history_shards: int,
+    history_shards: int | None,
     pool_size: int,
     port: int | None,
     namespace: str,
@@ -115,7 +115,7 @@ def addresses(state: ClusterState, folder: Path, *, given: str | None) -> str:
     lines = [
         f"frontend      {state.address}",
         f"namespace     {options.namespace}",
-        f"database      {options.database}, {options.history_shards} shards",
+        f"database      {options.database}, {options.shards} shards",
         *(f"metrics       {server.metrics_url}  {server.name}" for server in servers),
         f"scrape list   {folder / 'scrape.json'}",
     ]
