@@ -20,7 +20,7 @@ from auroral.local.double.server import Announcement
 from tests.support.double import environment_of, running_double
 from tests.support.go import GoResults, build_tests, run_tests
 
-TESTS = 379
+TESTS = 426
 """At least so many tests without subtests are in the suites of server 1.32.2."""
 OF_CASSANDRA = (
     "TestManagers/MetadataV2/TestRenameNamespaceCassandra|TestStores/ExecutionMutableState/TestListConcreteExecutions"

@@ -41,6 +41,7 @@ class GoResults:
         assert not self.failed, self.failed
         assert not self.skipped, self.skipped
         assert self.leaves >= at_least, f"{self.leaves} tests ran, expected {at_least}\n{problems}"
+        print(f"{self.leaves} Go tests passed")
 
 
 def go_environment() -> dict[str, str]:
