@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,8 @@ import psycopg
 import pytest
 
 from auroral.local.double.client import Control, Credentials
+from auroral.local.double.server import Announcement
+from tests.support.double import environment_of, running_double
 from tests.support.go import go
 
 SERVER_ARN = "arn:aws:iam::123456789012:role/temporal"
@@ -80,16 +80,9 @@ class Database:
 
 
 @pytest.fixture(scope="module")
-def double() -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "auroral.local.double"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.stdin.close()
-            process.wait(timeout=30)
+def double() -> Iterator[tuple[Announcement, Control]]:
+    with running_double() as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -101,21 +94,14 @@ def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database(double: dict[str, Any], executable: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
-    control = Control(double["control_url"])
+def database(
+    double: tuple[Announcement, Control], executable: Path, request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    announcement, control = double
     name = "t_" + re.sub(r"\W", "_", request.node.name.lower())
     control.create_database(name)
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("DSQL_", "AWS_"))},
-        "DSQL_ENDPOINT": double["endpoint"],
-        "DSQL_PORT": str(double["port"]),
-        "DSQL_HOST_ADDRESS": double["host"],
-        "DSQL_TLS_CA_FILE": double["ca_file"],
-        "DSQL_DATABASE": name,
-        "AWS_ACCESS_KEY_ID": double["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": double["secret_access_key"],
-    }
-    yield Database(executable, environment, control, double["postgres_url"].replace("/postgres?", f"/{name}?"))
+    direct_url = announcement.postgres_url.replace("/postgres?", f"/{name}?")
+    yield Database(executable, environment_of(announcement, name), control, direct_url)
     control.change(conflict_rate=0.0, index_build_s=0.0)
     control.drop_database(name)
 

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from auroral.local.double.client import Control
-from auroral.local.double.server import Announcement
 from auroral.local.double.settings import DoubleSettings
 from tests.local.double.running import Connection, Running
+from tests.support.double import running_double
 
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Running]:
-    command = [sys.executable, "-m", "auroral.local.double", "--settings", '{"connect_burst": 100000}']
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process:
-        try:
-            announcement = msgspec.json.decode(process.stdout.readline(), type=Announcement)
-            yield Running(announcement, Control(announcement.control_url))
-        finally:
-            process.stdin.close()
-            process.wait(30)
+    with running_double({"connect_burst": 100_000}) as (announcement, control):
+        yield Running(announcement, control)
 
 
 @pytest.fixture
