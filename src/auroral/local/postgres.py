@@ -15,18 +15,18 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 from auroral.errors import TargetError
 from auroral.local.postgres_data import SUPERUSER, reachable, short_temporary_directory, template
 from auroral.local.postgres_programs import Programs, find_programs
+from auroral.local.startable import Startable
 
 START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0  # the guard kills the server after 10
 _POLL_S = 0.01
 
 
-class Postgres:
+class Postgres(Startable):
     """A PostgreSQL server. `async with` starts it and stops it at the end.
 
     `settings` are `postgresql.conf` names with their values. With `durable` off a crash of the machine loses data:
@@ -74,23 +74,6 @@ class Postgres:
     def running(self) -> bool:
         """Whether the server's process is there."""
         return self._guard is not None and self._guard.poll() is None
-
-    async def __aenter__(self) -> Postgres:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Start the server and wait until it accepts connections."""
-        try:
-            await self._start()
-        except BaseException:
-            await self.stop()
-            raise
 
     async def _start(self) -> None:
         programs = await asyncio.to_thread(find_programs)

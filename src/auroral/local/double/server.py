@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 
@@ -23,6 +22,7 @@ from auroral.local.double.shared import Shared
 from auroral.local.double.statistics import Snapshot
 from auroral.local.double.tls import server_context
 from auroral.local.postgres import Postgres
+from auroral.local.startable import Startable
 
 REGION = "us-east-1"
 _HOST = "127.0.0.1"
@@ -56,7 +56,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
 
 
-class DsqlDouble:
+class DsqlDouble(Startable):
     """A double of one Aurora DSQL cluster. `async with` starts it and ends it.
 
     `directory` holds PostgreSQL's data and the certificates; a temporary one where none is given. `postgres` is a
@@ -123,23 +123,6 @@ class DsqlDouble:
         """Its own connections to PostgreSQL."""
         assert self._manager is not None
         return self._manager
-
-    async def __aenter__(self) -> DsqlDouble:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Start PostgreSQL, the proxy and the control endpoint."""
-        try:
-            await self._start()
-        except BaseException:
-            await self.stop()
-            raise
 
     async def stop(self) -> None:
         """End all of it. Harmless where it has ended."""
