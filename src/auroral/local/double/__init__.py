@@ -25,12 +25,14 @@ module             duty                                                         
 `tls`              TLS over memory                                                         pure
 `bootstrap`        the `sys` schema and the `admin` role, as SQL                           pure
 `manager`          the double's own queries: catalogue, roles, databases                   acts
-`proxy`            sockets                                                                 acts
+`connections`      bytes between client, session and PostgreSQL                            acts
+`entrance`         a client's way in: TLS, start-up, admission, token                      acts
+`proxy`            listens; stalls, cuts and expires clients                               acts
 `control`          the control endpoint (HTTP)                                             acts
 `client`           a client of the control endpoint                                        acts
 `server`           puts PostgreSQL, proxy and control together                             acts
 =================  ======================================================================  ===========
 
 Pure modules import no acting one; `session` asks for what it needs (a catalogue, a closed connection) by flags that
-`proxy` reads. `python -m auroral.local.double --directory D` runs it.
+`connections` reads. `python -m auroral.local.double --directory D` runs it.
 """

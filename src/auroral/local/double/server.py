@@ -15,6 +15,7 @@ import msgspec
 from auroral.errors import TargetError, UsageError
 from auroral.local.double import token as tokens
 from auroral.local.double.control import ControlServer
+from auroral.local.double.entrance import Entrance
 from auroral.local.double.manager import Manager
 from auroral.local.double.proxy import Proxy
 from auroral.local.double.settings import DoubleSettings
@@ -213,7 +214,7 @@ class DsqlDouble(Startable):
             await asyncio.to_thread(self._write_certificates)
         self._manager = Manager(postgres)
         await self._manager.prepare("postgres")
-        self._proxy = Proxy(
+        entrance = Entrance(
             shared=self._shared,
             manager=self._manager,
             context=server_context(str(self.directory / "server.pem")),
@@ -221,6 +222,7 @@ class DsqlDouble(Startable):
             principals=self.principals,
             socket_path=postgres.socket_path,
         )
+        self._proxy = Proxy(entrance)
         self.port = await self._proxy.listen(_HOST, self.port)
         self._control = ControlServer(self)
         await self._control.listen(_HOST, self._control_port)

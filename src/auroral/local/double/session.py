@@ -7,8 +7,8 @@ Frames are forwarded as they came wherever possible. What the session does by it
 - a write outside a block is wrapped into BEGIN and COMMIT, so that what is refused is never committed. Its
   answer is held back until the outcome is known.
 
-`proxy` reads `to_client`, `to_server`, `wants_catalogue` and `cut` after each call. This module is the client's side;
-`exchange` is PostgreSQL's.
+`connections` reads `to_client`, `to_server`, `wants_catalogue` and `cut` after each call. This module is the client's
+side; `exchange` is PostgreSQL's.
 """
 
 from __future__ import annotations
