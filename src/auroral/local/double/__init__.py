@@ -21,7 +21,9 @@ module             duty                                                         
 `awaited`          which answers PostgreSQL owes, and to whom                              pure
 `block`            the transaction block of one session: the client's or ours              pure
 `exchange`         PostgreSQL's side of a session                                          pure
-`session`          the client's side: bytes in, bytes out, no socket                       pure
+`steps`            what a session does with a judged statement, by either protocol         pure
+`queries`          the simple protocol: a query's statements, one after the other          pure
+`session`          the client's side, the extended protocol: bytes in, bytes out           pure
 `tls`              TLS over memory                                                         pure
 `bootstrap`        the `sys` schema and the `admin` role, as SQL                           pure
 `manager`          the double's own queries: catalogue, roles, databases                   acts

@@ -8,27 +8,24 @@ Frames are forwarded as they came wherever possible. What the session does by it
   answer is held back until the outcome is known.
 
 `connections` reads `to_client`, `to_server`, `wants_catalogue` and `cut` after each call. This module is the client's
-side; `exchange` is PostgreSQL's.
+side, frame by frame, and the extended protocol; `queries` is the simple one, `steps` what both do, `exchange`
+PostgreSQL's side.
 """
 
 from __future__ import annotations
 
 import struct
-from collections import deque
-from collections.abc import Callable
 
 from auroral.local.double import refusals, sizes, wire
-from auroral.local.double.awaited import ENDS, Await
+from auroral.local.double.awaited import Await
 from auroral.local.double.catalogue import Catalogue
-from auroral.local.double.exchange import FAILED, Exchange
+from auroral.local.double.exchange import FAILED
+from auroral.local.double.queries import Queries
 from auroral.local.double.refusals import Refusal
 from auroral.local.double.shared import Shared
 from auroral.local.double.statements import Kind, Statement
+from auroral.local.double.steps import COMMIT_NAME, COMMIT_STATEMENT, ROLLBACK
 
-_COMMIT_STATEMENT = Statement(b"COMMIT", Kind.COMMIT)
-_BEGIN, _COMMIT = b"_auroral_begin", b"_auroral_commit"
-_ROLLBACK = wire.query(b"ROLLBACK")
-_COMMIT_QUERY = wire.query(b"COMMIT")
 _HEAD = struct.Struct("!I")
 _BARRIERS = (Kind.DDL, Kind.BEGIN, Kind.ROLLBACK)
 """What decides on a block waits until it is known what the block has done."""
@@ -36,24 +33,16 @@ _PARSE, _BIND, _DESCRIBE, _EXECUTE, _CLOSE, _SYNC, _QUERY, _FLUSH, _TERMINATE, _
 _HEARD_AFTER_ERROR = frozenset(b"SXQ")
 
 
-class Session(Exchange):
+class Session(Queries):
     """An authenticated session. `now_s` arguments are monotonic."""
 
     def __init__(self, shared: Shared, catalogue: Catalogue) -> None:
         super().__init__(shared, catalogue)
-        self.wants_catalogue = False
-        """Set while it waits for `catalogue_read`."""
         self._client = b""
         self._at = 0
         """Where the first frame of the client begins that was not looked at."""
-        self._then: Callable[[], None] | None = None
-        """What to do once PostgreSQL has answered all; until then no frame of the client is looked at."""
-        self._prepared = False
-        """PostgreSQL knows our BEGIN and COMMIT."""
         self._statements: dict[bytes, Statement] = {}
         self._portals: dict[bytes, tuple[Statement, int]] = {}
-        self._parts: deque[Statement] = deque()
-        """Of the client's query, those that have not run."""
 
     @property
     def idle(self) -> bool:
@@ -66,11 +55,6 @@ class Session(Exchange):
         self._now_s = now_s
         self._client = data if self._at >= len(self._client) else self._client[self._at :] + data
         self._at = 0
-        self._advance()
-
-    def catalogue_read(self) -> None:
-        """The catalogue is fresh."""
-        self.wants_catalogue = False
         self._advance()
 
     def _advance(self) -> None:
@@ -127,12 +111,6 @@ class Session(Exchange):
             self._when_quiet(lambda: self._refuse(refusals.unsupported("FunctionCall")))
         # COPY's data, which nobody asked for, is dropped.
 
-    def _when_quiet(self, then: Callable[[], None], *, after_error: bool = False) -> None:
-        """Do something once PostgreSQL has answered all that it was sent; not after an error, unless told so."""
-        if self._awaited and self._awaited.last() not in ENDS:
-            self.to_server += wire.FLUSH
-        self._then = then if after_error else lambda: None if self._skipping else then()
-
     # The extended protocol.
 
     def _parse(self, message: bytes) -> None:
@@ -164,17 +142,6 @@ class Session(Exchange):
                 self._forward(message, Await.PARSE)
 
         self._with_catalogue(statement, judge)
-
-    def _with_catalogue(self, statement: Statement, then: Callable[[], None]) -> None:
-        """Do something once the catalogue is fresh, at once where it is."""
-        needs = statement.refusal is None and statement.needs_catalogue
-        if statement.refusal is None and (
-            not needs or (self._catalogue.fresh and self._catalogue.refusal(statement) is None)
-        ):
-            then()
-            return
-        self._when_quiet(then)
-        self.wants_catalogue = needs and not self._catalogue.fresh
 
     def _bind(self, message: bytes) -> None:
         portal_end = message.index(b"\0", 5)
@@ -248,11 +215,11 @@ class Session(Exchange):
         """The client's COMMIT in the extended protocol."""
         refused = self._decide()
         if refused is None:
-            self._note(_COMMIT_STATEMENT)
-            self._forward(message, Await.EXECUTE, _COMMIT_STATEMENT)
+            self._note(COMMIT_STATEMENT)
+            self._forward(message, Await.EXECUTE, COMMIT_STATEMENT)
             return
         # The block ends there without a word to the client.
-        self._own(_ROLLBACK, Await.OWN_QUERY)
+        self._own(ROLLBACK, Await.OWN_QUERY)
         self._answer_error(refused)
         self._skipping = True
 
@@ -270,134 +237,15 @@ class Session(Exchange):
             self._block.end()
             self._release()
             self._own(wire.SYNC, Await.OWN_SYNC)
-            self._own(_ROLLBACK, Await.SETTLE)
+            self._own(ROLLBACK, Await.SETTLE)
             return
         refused = self._decide()
         if refused is not None:
             self._roll_back_with(refused)
             return
-        self._note(_COMMIT_STATEMENT)
-        self._own(wire.bind_and_execute(_COMMIT), Await.OWN, Await.OWN_COMMIT)
+        self._note(COMMIT_STATEMENT)
+        self._own(wire.bind_and_execute(COMMIT_NAME), Await.OWN, Await.OWN_COMMIT)
         self._forward(wire.SYNC, Await.SYNC)
-
-    # The simple protocol.
-
-    def _query(self, message: bytes) -> None:
-        self._skipping = False
-        judged = self._shared.dialect.statements(message[5:-1])
-        if not judged:
-            self._forward(message, Await.QUERY)
-        elif self._awaited:
-            self._when_quiet(lambda: self._start_query(message, judged))
-        else:
-            self._start_query(message, judged)
-
-    def _start_query(self, message: bytes, judged: tuple[Statement, ...]) -> None:
-        self._parts.extend(judged)
-        only = self._parts[0] if len(self._parts) == 1 else None
-        if only is None:
-            # Several are one transaction, unless they begin and end their own.
-            if self._block.transaction is None and self._parts[0].kind is not Kind.BEGIN:
-                self._wrap()
-            self._next_part()
-        elif only.refusal is not None or only.needs_catalogue:
-            self._with_catalogue(only, lambda: self._judged_query(only, message))
-        else:
-            self._single_query(only, message)
-
-    def _judged_query(self, statement: Statement, message: bytes) -> None:
-        refused = statement.refusal or self._catalogue.refusal(statement)
-        if refused is not None:
-            self._parts.clear()
-            self._refuse_query(refused)
-        else:
-            self._single_query(statement, message)
-
-    def _single_query(self, statement: Statement, message: bytes) -> None:
-        if statement.kind is Kind.WRITE and self._block.transaction is None:
-            self._wrap()
-            self._next_part()
-            return
-        self._parts.clear()
-        if statement.kind is Kind.COMMIT and self._block.transaction is not None:
-            refused = self._decide()
-            if refused is not None:
-                self._roll_back_with(refused)
-                return
-        else:
-            refused = self._admit(statement, len(message))
-            if refused is not None:
-                self._refuse_query(refused)
-                return
-        self._note(statement)
-        self._forward(wire.query(statement.sql) if statement.rewritten else message, Await.QUERY, statement)
-
-    def _next_part(self) -> None:
-        """The next of the parts of a query; after the last the block that wraps them ends."""
-        if not self._parts:
-            self._settle_query()
-            return
-        part = self._parts.popleft()
-        self._with_catalogue(part, lambda: self._run_part(part))
-
-    def _run_part(self, part: Statement) -> None:
-        if part.kind is Kind.BEGIN and self._block.wrapped and part.refusal is None:
-            # PostgreSQL makes the implicit block an explicit one.
-            self._block.wrapped = False
-            self._emit(wire.command_complete(b"BEGIN"))
-            self._release()
-            self._next_part()
-            return
-        refused = part.refusal or self._catalogue.refusal(part)
-        if refused is None and part.kind is Kind.COMMIT and self._block.transaction is not None:
-            refused = self._decide()
-            if refused is not None:
-                self._parts.clear()
-                self._roll_back_with(refused)
-                return
-        elif refused is None:
-            if part.kind is Kind.WRITE and self._block.transaction is None:
-                self._wrap()
-            refused = self._admit(part, len(part.sql))
-        if refused is not None:
-            self._parts.clear()
-            self._refuse_query(refused)
-            return
-        self._note(part)
-        self._forward(wire.query(part.sql), Await.PART, part)
-
-    def _settle_query(self) -> None:
-        """After the last part: end the block that wraps them, and tell the client that we are ready."""
-        if not self._block.wrapped:
-            self._release()
-            self.to_client += wire.ready(self._status)
-            return
-        failed = self._status == FAILED
-        refused = self._decide()
-        if refused is not None:
-            self._roll_back_with(refused)
-        elif failed:
-            self._release()
-            self._own(_ROLLBACK, Await.SETTLE)
-        else:
-            self.to_server += _COMMIT_QUERY
-            self._note(_COMMIT_STATEMENT)
-            self._awaited.add(Await.SETTLE, _COMMIT_STATEMENT)
-
-    def _refuse_query(self, refused: Refusal) -> None:
-        """Answer a simple query with an error; the block it stood in fails."""
-        self._release()
-        if self._block.wrapped:
-            self._block.end()
-            self._roll_back_with(refused)
-            return
-        self._answer_error(refused)
-        if self._block.transaction is not None:
-            self._fail_block(Await.OWN_FAIL)
-        else:
-            self.to_client += wire.ready(self._status)
-
-    # Both protocols.
 
     def _refuse(self, refused: Refusal) -> None:
         """Answer a frame of the extended protocol with an error; the block it stood in fails."""
@@ -406,40 +254,3 @@ class Session(Exchange):
         self._skipping = True
         if self._block.transaction is not None and self._status != FAILED:
             self._fail_block(Await.OWN_QUERY)
-
-    def _roll_back_with(self, refused: Refusal) -> None:
-        """Answer with an error instead of a commit; PostgreSQL's ReadyForQuery after its ROLLBACK is the client's."""
-        self._held = None
-        self._answer_error(refused)
-        self._own(_ROLLBACK, Await.SETTLE)
-
-    def _part_ended(self, *, failed: bool) -> None:
-        if failed:
-            self._parts.clear()
-        else:
-            self._then = self._next_part
-
-    def _admit(self, statement: Statement, size_bytes: int) -> Refusal | None:
-        return self._block.admit(statement, size_bytes, self._now_s)
-
-    def _decide(self) -> Refusal | None:
-        return self._block.decide(self._now_s, failed=self._failed or self._status == FAILED)
-
-    def _note(self, statement: Statement) -> None:
-        """A statement goes to PostgreSQL."""
-        self._shared.statistics.ran(statement)
-        if statement.kind is Kind.BEGIN:
-            self._block.begin(self._now_s)
-        elif statement.kind is Kind.ROLLBACK:
-            self._block.end()
-        elif statement.forgets:
-            self._prepared = False
-
-    def _wrap(self) -> None:
-        """Open a block of ours. Messages of the extended protocol leave the client's unnamed statement alone."""
-        if not self._prepared:
-            prepare = wire.parse(_BEGIN, b"BEGIN") + wire.parse(_COMMIT, b"COMMIT")
-            self._own(prepare, Await.OWN, Await.OWN)
-            self._prepared = True
-        self._own(wire.bind_and_execute(_BEGIN), Await.OWN, Await.OWN)
-        self._block.begin(self._now_s, wrapped=True)
