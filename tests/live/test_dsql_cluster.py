@@ -19,7 +19,6 @@ import pytest_asyncio
 from auroral.local.double.statistics import Snapshot
 from auroral.local.health import why_unhealthy
 from tests.support.dsql_cluster import (
-    POLL_S,
     STARTUP_CONNECTIONS,
     ConnectSettings,
     Load,
@@ -28,6 +27,7 @@ from tests.support.dsql_cluster import (
     watched_cluster,
     within_bound,
 )
+from tests.support.dsql_faults import pause_an_owner
 from tests.support.shard_audit import ShardAudit
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
@@ -53,7 +53,7 @@ class Proof:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def proof(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Proof]:
     directory = tmp_path_factory.mktemp("dsql-cluster")
-    async with watched_cluster(directory, SETTINGS, conflicts=CONFLICTS, shards=16) as watched:
+    async with watched_cluster(directory, SETTINGS, conflicts=CONFLICTS) as watched:
         cold = watched.control.statistics()
         audit = ShardAudit(watched.cluster)
         yield Proof(watched, audit, cold)
@@ -177,60 +177,7 @@ async def test_a_killed_history_loses_no_workflow(proof: Proof, tmp_path: Path) 
 
 
 async def test_a_paused_owner_cannot_write_once_it_was_replaced(proof: Proof, tmp_path: Path) -> None:
-    await pause_an_owner(proof.watched, proof.audit, tmp_path / "run")
-
-
-async def pause_an_owner(watched: Watched, audit: ShardAudit, directory: Path, seconds: int = 20) -> None:
-    """Stop a history in the midst of fenced transactions, let its peer take its shards over, and let it go on."""
-    await watched.pools_full(REFILL_S)
-    marks = watched.marks()
-    owners = watched.owners()
-    # The one that owns most shards: some are to be taken over while others are in the midst of a transaction.
-    paused = max(watched.histories, key=list(owners.values()).count)
-    (peer,) = set(watched.histories) - {paused}
-    owned = {shard for shard, owner in owners.items() if owner == paused}
-    async with Load(watched, "paused", directory, rate_per_s=8, seconds=seconds) as load:
-        await load.under_way()
-        refused_before = watched.fenced_out(paused)
-        caught = await pause_in_a_transaction(watched, audit, paused, fewer_than=len(owned))
-
-        # What it has locked stays so until it goes on: PostgreSQL makes the take-over wait. The others are taken over.
-        async def taken_over() -> bool:
-            return len(owned & set(watched.acquired(marks, [peer]))) >= len(owned) - caught
-
-        took_s = await until(taken_over, 40, lambda: f"{owned} of {paused} in {peer}: {watched.acquired(marks)}")
-        watched.cluster.resume(paused)
-
-        async def refused() -> bool:
-            return await asyncio.to_thread(watched.fenced_out, paused) > refused_before
-
-        await until(refused, 30, "a request of the old owner that was refused")
-        assert not load.over, "all of it happened under load"
-        result = await load.proven()
-    lost = watched.fenced_out(paused) - refused_before
-    await watched.pools_full(REFILL_S)
-    writes, takeovers = audit.clean()
-    assert takeovers >= len(owned) - caught
-    print(
-        f"{result.scheduled} workflows, stopped in {caught} fenced transactions, "
-        f"{len(owned) - caught} shards taken over within {took_s:.1f} s, "
-        f"{lost:g} requests of the old owner refused, {writes} fenced writes, {takeovers} take-overs, none out of order"
-    )
-
-
-async def pause_in_a_transaction(watched: Watched, audit: ShardAudit, name: str, fewer_than: int) -> int:
-    """Stop a history between a read of a shard's range id and its commit; return how many such transactions it has."""
-    deadline_s = time.monotonic() + 20
-    while time.monotonic() < deadline_s:
-        if not audit.fenced_transactions():
-            continue
-        watched.cluster.pause(name)
-        await asyncio.sleep(0.3)  # what its peer had open has ended by then
-        if 0 < (caught := audit.fenced_transactions(older_than_s=0.25)) < fewer_than:
-            return caught
-        watched.cluster.resume(name)
-        await asyncio.sleep(POLL_S)
-    raise AssertionError(f"{name} was not stopped in the midst of a transaction within 20 s")
+    print(await pause_an_owner(proof.watched, proof.audit, tmp_path / "run", within_s=REFILL_S))
 
 
 async def test_a_rolling_restart_warms_each_pool_before_it_serves(proof: Proof) -> None:
