@@ -33,8 +33,9 @@ from tests.support.shard_audit import ShardAudit
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 SETTINGS = ConnectSettings(rate_per_s=4, burst=4, pool_size=10)
-REFILL_S = SETTINGS.refill_s + 20
-"""How long pools may take to be full again: by their limiter, and for a machine that is busy."""
+REFILL_S = SETTINGS.refill_s + 80
+"""How long pools may take to be full again: by their limiter, by the minute after which an idle
+connection is asked whether it still lives, and for a machine that is busy."""
 CONFLICTS = 0.1
 UNKNOWN = 15
 """Commits whose answer is lost."""
@@ -97,24 +98,27 @@ async def test_conflicts_are_replayed_and_move_no_shard(proof: Proof, tmp_path: 
 REPLAY_METRICS = ("dsql_transaction_conflicts", "dsql_transaction_replays", "dsql_transaction_replays_exhausted")
 
 
+@pytest.mark.slow
 async def test_cut_and_expired_sessions_lose_no_workflow(proof: Proof, tmp_path: Path) -> None:
     watched = proof.watched
     await watched.pools_full(REFILL_S)
     watched.control.reset_statistics()
     marks = watched.marks()
     took = []
-    async with Load(watched, "cuts", tmp_path / "run", rate_per_s=8, seconds=20) as load:
+    async with Load(watched, "cuts", tmp_path / "run", rate_per_s=8, seconds=200) as load:
         await load.under_way()
+        cut = 0
         for _ in range(3):
-            assert watched.control.cut(count=25) == 25
+            cut += watched.control.cut(count=25)  # or as many as are open again
             await asyncio.sleep(1)  # of load on what is left
+        assert cut > 50
         took.append(await watched.pools_full(REFILL_S))
         assert watched.control.expire() == 50
         took.append(await watched.pools_full(REFILL_S))
         assert not load.over, "all of it happened under load"
-        result = await load.proven()
+        result = await load.proven(within_s=400)
     openings = watched.openings()
-    assert len(openings) >= 3 * 25 + 50
+    assert len(openings) >= cut + 50
     left = within_bound(openings, SETTINGS)
     assert watched.refused() == {}
     proof.audit.clean()
@@ -124,6 +128,7 @@ async def test_cut_and_expired_sessions_lose_no_workflow(proof: Proof, tmp_path:
     print(f"shards acquired anew after commits of unknown outcome: {watched.acquired(marks)}")
 
 
+@pytest.mark.slow
 async def test_commits_whose_answer_is_lost_are_done_once(proof: Proof, tmp_path: Path) -> None:
     watched = proof.watched
     await watched.pools_full(REFILL_S)
@@ -152,6 +157,7 @@ async def unknown_outcomes(watched: Watched, count: int) -> bool:
     return now.unknown_outcomes >= count
 
 
+@pytest.mark.slow
 async def test_a_killed_history_loses_no_workflow(proof: Proof, tmp_path: Path) -> None:
     watched = proof.watched
     await watched.pools_full(REFILL_S)

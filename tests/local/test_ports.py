@@ -39,10 +39,10 @@ def test_the_range_is_the_kernel_s(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_is_not_free() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        assert not is_free(one.getsockname()[1])
     ports = free_ports(3)
     assert len(set(ports)) == 3
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", ports[0]))
-        one.listen()
-        assert not is_free(ports[0])
-        assert is_free(ports[1])
+    assert any(is_free(port) for port in ports)  # others on this machine may take one by now
