@@ -1,6 +1,6 @@
 """Who wrote to a shard under which range id, and when, as the double's own PostgreSQL saw it.
 
-A trigger notes each fenced write at its commit with the range id that its snapshot shows, and each take-over with the
+Triggers note at the commit each fenced write with the range id that its snapshot shows, and each take-over with the
 range id that it ends. Under a fence that holds, no write of a range commits once a take-over has ended that range: one
 of the two waits for the other or is refused. A write that read the range id without a lock would, and stands here.
 """
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Deletes of executions and tasks are not fenced, nor are the nodes of a history, written ahead of the execution.
 FENCED = ("executions", "current_executions", "transfer_tasks", "timer_tasks", "visibility_tasks")
 
+# Deferred triggers run at the COMMIT, in the snapshot of their transaction. What was written before says nothing: a
+# take-over that has changed its shard may still wait for a writer who holds the fence, and that one goes first.
 _INSTALL = """
 CREATE SCHEMA audit;
 CREATE TABLE audit.writes (shard_id int, range_id bigint, at timestamptz, name text);
@@ -39,10 +41,9 @@ BEGIN
   INSERT INTO audit.takeovers VALUES (NEW.shard_id, OLD.range_id, NEW.range_id, clock_timestamp());
   RETURN NULL;
 END $$;
-CREATE TRIGGER note_takeover AFTER UPDATE ON public.shards FOR EACH ROW
+CREATE CONSTRAINT TRIGGER note_takeover AFTER UPDATE ON public.shards DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
   WHEN (OLD.range_id <> NEW.range_id) EXECUTE FUNCTION audit.note_takeover();
 """
-# Deferred: it runs at the COMMIT, in the snapshot of its transaction.
 _WATCH = """
 CREATE CONSTRAINT TRIGGER note_write AFTER INSERT OR UPDATE ON public.{table}
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit.note_write()
