@@ -13,7 +13,7 @@ from tests.support.shard_audit import ShardAudit
 
 
 async def pause_an_owner(
-    watched: Watched, audit: ShardAudit, directory: Path, *, within_s: float, name: str = "paused", seconds: int = 20
+    watched: Watched, audit: ShardAudit, directory: Path, *, within_s: float, name: str = "paused", seconds: int = 30
 ) -> str:
     """Stop a history in the midst of fenced transactions, let its peer take its shards over, and let it go on.
 
