@@ -46,7 +46,7 @@ docs: $(STAMP) ## generate the references
 	@cd server && GOTOOLCHAIN=auto go run ./cmd/auroral-server variables > ../docs/reference/server-environment.md
 	@cd server && GOTOOLCHAIN=auto go test ./internal/telemetry -run Reference -update > /dev/null
 
-proofs: $(STAMP) ## the long proofs (about half an hour)
+proofs: $(STAMP) ## the long proofs (about an hour)
 	@$(BIN)/python -m tests.needs
 	@$(BIN)/python -m pytest -m slow
 
