@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from auroral.errors import TargetError, UsageError
@@ -32,6 +31,7 @@ from auroral.local.plan import (
 )
 from auroral.local.ports import free_ports, is_free
 from auroral.local.processes import GuardedProcess
+from auroral.local.startable import Startable
 from auroral.local.stores import DsqlDouble, Part, Store, plain_postgres
 from auroral.temporal.spec import ConnectionSpec
 from auroral.temporal.toolchain import Report
@@ -45,7 +45,7 @@ STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.1
 
 
-class LocalCluster:
+class LocalCluster(Startable):
     """The processes of one cluster, named `history`, `matching`, `frontend`, `worker`; several histories have numbers.
 
     Raises `TargetError` where it cannot be started, and `UsageError` for what it cannot be.
@@ -78,15 +78,6 @@ class LocalCluster:
         self._start_timeout_s = start_timeout_s
         self._store: Store | None = None
         self._running: dict[str, GuardedProcess] = {}
-
-    async def __aenter__(self) -> LocalCluster:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     @property
     def address(self) -> str:
@@ -125,14 +116,6 @@ class LocalCluster:
         if name not in self._running:
             raise UsageError(f"expected one of {', '.join(self._running) or 'no processes'}, got {name!r}")
         return self._running[name]
-
-    async def start(self) -> None:
-        """Start the databases, then the server, and wait until its namespace is usable."""
-        try:
-            await self._start()
-        except BaseException:
-            await self.stop()
-            raise
 
     async def stop(self) -> None:
         """Drain and end the server's processes, kill those that do not end, then end the databases."""
