@@ -1,0 +1,1 @@
+"""Aurora DSQL from Python: its limits, tokens, connections, roles, membership, probe."""

@@ -1,0 +1,1 @@
+"""The deployed cluster on Amazon ECS."""

@@ -1,0 +1,1 @@
+"""Temporal's visibility store on OpenSearch: index, template and role mappings."""
