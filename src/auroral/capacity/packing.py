@@ -1,0 +1,443 @@
+"""Tasks onto instances by CPU, memory and network interfaces, as ECS would place them. Pure.
+
+Two questions, two answers:
+
+- *Does a given number of instances hold them?* `pack` and `check` play ECS's placement: each service spread over zones,
+  then over instances, the largest tasks first. Running tasks never move: what a lost instance carried, or a deployment
+  adds, must find room beside the rest, as on a real cluster.
+- *How many instances are enough?* `instances_needed` counts so many that every task finds room **wherever** ECS has
+  put the others. An instance is closed to a task only once it holds more than (capacity - task) of some resource;
+  sizes come in steps (their greatest common divisor), so it then holds at least the next step above. No more instances
+  can be closed than all other tasks can fill to that mark, and one more is open. Another task adds to that sum and
+  never takes away, so more tasks never need fewer instances; greedy placement alone cannot promise that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import combinations
+from typing import Literal, get_args
+
+import msgspec
+
+from auroral.capacity.instances import AGENT_RESERVED_MIB, InstanceType, schedulable
+from auroral.errors import UsageError
+
+Resource = Literal["cpu", "memory", "interfaces"]
+RESOURCES: tuple[Resource, ...] = get_args(Resource)
+Condition = Literal["steady", "instance-lost", "rolling"]
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+_MOST_SPARE = 2
+
+
+class TaskSize(msgspec.Struct, frozen=True, kw_only=True):
+    """What one task of a service reserves."""
+
+    service: str
+    cpu_units: int
+    memory_mib: int
+
+
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
+    """Tasks of one service."""
+
+    size: TaskSize
+    count: int
+    surge_count: int = 0
+    """Tasks on top of `count` while the service is deployed."""
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """Amounts of the three resources."""
+
+    cpu_units: int = 0
+    memory_mib: int = 0
+    interfaces: int = 0
+
+
+class Packed(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance and what runs on it."""
+
+    index: int
+    zone: int
+    tasks: dict[str, int]
+    """Tasks by service."""
+    used: Load
+    free: Load
+
+
+class Unplaced(msgspec.Struct, frozen=True, kw_only=True):
+    """Tasks that found no room."""
+
+    size: TaskSize
+    count: int
+    short: tuple[Resource, ...]
+    """What was short: what no instance has enough of, else what most of them lack."""
+    free_in_all: Load
+    """Free over all instances: room that is there, but in too small pieces."""
+
+
+class Packing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where every task went."""
+
+    instance: str
+    instances: tuple[Packed, ...]
+    unplaced: tuple[Unplaced, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every task was placed."""
+        return not self.unplaced
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether one condition holds for a given number of instances."""
+
+    condition: Condition
+    holds: bool
+    case: str = ""
+    """The first case that does not hold: the instances lost, or the service deployed."""
+    unplaced: tuple[Unplaced, ...] = ()
+    empty_zones: int = 0
+    """Zones without an instance."""
+
+
+class Needed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many instances are enough, and why no fewer can be promised."""
+
+    count: int
+    binding: Condition | Literal["zones"]
+    """What asks for that many; `zones` when there must be one instance in each."""
+    case: str
+    """The service whose task, or whose deployment, asks for it."""
+    resource: Resource | None
+    by_condition: dict[Condition, int]
+    by_volume: int
+    """Instances that the sums alone would fill: no placement does with fewer."""
+
+
+_Vector = tuple[int, int, int]
+
+
+def pack(
+    demands: Sequence[Demand],
+    instance: InstanceType,
+    count: int,
+    *,
+    zones: int = 3,
+    trunking: bool = True,
+    reserved_mib: int = AGENT_RESERVED_MIB,
+) -> Packing:
+    """Place the steady tasks on `count` instances. Raises `UsageError` for impossible arguments."""
+    return _play(demands, instance, count, zones=zones, trunking=trunking, reserved_mib=reserved_mib).packing()
+
+
+def check(
+    demands: Sequence[Demand],
+    instance: InstanceType,
+    count: int,
+    *,
+    zones: int = 3,
+    spare: int = 1,
+    conditions: Sequence[Condition] = CONDITIONS,
+    trunking: bool = True,
+    reserved_mib: int = AGENT_RESERVED_MIB,
+) -> tuple[Checked, ...]:
+    """Whether each condition holds on `count` instances, every instance lost and every service deployed in turn.
+
+    `instance-lost` loses any `spare` instances (0 to 2). Raises `UsageError`.
+    """
+    _require_spare(spare)
+    steady = _play(demands, instance, count, zones=zones, trunking=trunking, reserved_mib=reserved_mib)
+    answers: dict[Condition, Checked] = {}
+    if "steady" in conditions:
+        empty_zones = max(0, zones - count)
+        unplaced = steady.unplaced()
+        answers["steady"] = Checked(
+            condition="steady", holds=not unplaced and not empty_zones, unplaced=unplaced, empty_zones=empty_zones
+        )
+    if "instance-lost" in conditions:
+        answers["instance-lost"] = _first_failure("instance-lost", _losses(steady, demands, spare))
+    if "rolling" in conditions:
+        answers["rolling"] = _first_failure("rolling", _deployments(steady, demands))
+    return tuple(answers[condition] for condition in CONDITIONS if condition in answers)
+
+
+def instances_needed(
+    demands: Sequence[Demand],
+    instance: InstanceType,
+    *,
+    zones: int = 3,
+    spare: int = 1,
+    conditions: Sequence[Condition] = CONDITIONS,
+    trunking: bool = True,
+    reserved_mib: int = AGENT_RESERVED_MIB,
+) -> Needed:
+    """The number of instances on which the conditions hold wherever ECS puts the tasks; see the module's text.
+
+    Raises `UsageError` for a task that is larger than the instance, and for impossible arguments.
+    """
+    _require_spare(spare)
+    capacity = _capacity(instance, trunking, reserved_mib)
+    _require_fitting(demands, instance, capacity)
+    steady = _counts(demands)
+    found: dict[Condition, tuple[int, str, Resource | None]] = {}
+    for condition in CONDITIONS:
+        if condition not in conditions:
+            continue
+        if condition == "rolling":
+            found[condition] = max(
+                ((_enough(steady + Counter({one.size: one.surge_count}), capacity)) for one in demands),
+                key=lambda enough: enough[0],
+                default=(0, "", None),
+            )
+        else:
+            enough, case, resource = _enough(steady, capacity)
+            found[condition] = (enough + (spare if condition == "instance-lost" and enough else 0), case, resource)
+    binding: Condition | Literal["zones"] = "zones"
+    count, case, resource = zones if demands else 0, "", None
+    for condition, (enough, its_case, its_resource) in found.items():
+        if enough > count:
+            binding, count, case, resource = condition, enough, its_case, its_resource
+    return Needed(
+        count=count,
+        binding=binding,
+        case=case,
+        resource=resource,
+        by_condition={condition: enough for condition, (enough, _, _) in found.items()},
+        by_volume=_by_volume(steady, capacity),
+    )
+
+
+class _Host:
+    """One instance under placement."""
+
+    def __init__(self, index: int, zone: int, capacity: _Vector) -> None:
+        self.index, self.zone, self.free = index, zone, capacity
+        self.tasks: Counter[TaskSize] = Counter()
+
+    def copy(self) -> _Host:
+        other = _Host(self.index, self.zone, self.free)
+        other.tasks = self.tasks.copy()
+        return other
+
+    def room_for(self, size: _Vector) -> bool:
+        return all(need <= free for need, free in zip(size, self.free, strict=True))
+
+    def put(self, task: TaskSize) -> None:
+        cpu, memory, interfaces = _vector(task)
+        self.free = (self.free[0] - cpu, self.free[1] - memory, self.free[2] - interfaces)
+        self.tasks[task] += 1
+
+
+class _Cluster:
+    """Instances under placement."""
+
+    def __init__(self, hosts: list[_Host], instance: InstanceType, capacity: _Vector) -> None:
+        self.hosts, self._instance, self._capacity = hosts, instance, capacity
+        self._left: Counter[TaskSize] = Counter()
+
+    def without(self, lost: Iterable[int]) -> _Cluster:
+        """The same cluster less some instances, nothing moved yet."""
+        gone = set(lost)
+        return _Cluster([host.copy() for host in self.hosts if host.index not in gone], self._instance, self._capacity)
+
+    def place(self, tasks: Counter[TaskSize]) -> None:
+        """Place tasks beside what runs: the largest first, each service spread over zones, then over instances."""
+        capacity = self._capacity
+        order = sorted(
+            tasks,
+            key=lambda task: (
+                -max(Fraction(need, most) for need, most in zip(_vector(task), capacity, strict=True) if most),
+                task.service,
+                task.cpu_units,
+                task.memory_mib,
+            ),
+        )
+        for task in order:
+            for _ in range(tasks[task]):
+                self._place_one(task)
+
+    def _place_one(self, task: TaskSize) -> None:
+        size = _vector(task)
+        open_hosts = [host for host in self.hosts if host.room_for(size)]
+        if not open_hosts:
+            self._left[task] += 1
+            return
+        in_zone: Counter[int] = Counter()
+        for host in self.hosts:
+            in_zone[host.zone] += _of_service(host, task.service)
+        # Spread leaves ties open; the emptiest instance is the choice that leaves the smallest pieces, so none fairer.
+        best = min(
+            open_hosts,
+            key=lambda host: (
+                in_zone[host.zone],
+                _of_service(host, task.service),
+                -host.free[0],
+                -host.free[1],
+                host.index,
+            ),
+        )
+        best.put(task)
+
+    def unplaced(self) -> tuple[Unplaced, ...]:
+        free_in_all = _load(tuple(sum(host.free[axis] for host in self.hosts) for axis in range(3)))
+        return tuple(
+            Unplaced(size=task, count=count, short=self._short(task), free_in_all=free_in_all)
+            for task, count in self._left.items()
+        )
+
+    def _short(self, task: TaskSize) -> tuple[Resource, ...]:
+        size = _vector(task)
+        lacking = [sum(host.free[axis] < size[axis] for host in self.hosts) for axis in range(3)]
+        everywhere = [name for name, hosts in zip(RESOURCES, lacking, strict=True) if hosts == len(self.hosts)]
+        if everywhere:
+            return tuple(everywhere)
+        return tuple(name for name, hosts in zip(RESOURCES, lacking, strict=True) if hosts == max(lacking))
+
+    def packing(self) -> Packing:
+        return Packing(
+            instance=self._instance.name,
+            instances=tuple(
+                Packed(
+                    index=host.index,
+                    zone=host.zone,
+                    tasks=_by_service(host.tasks),
+                    used=_load(tuple(most - free for most, free in zip(self._capacity, host.free, strict=True))),
+                    free=_load(host.free),
+                )
+                for host in self.hosts
+            ),
+            unplaced=self.unplaced(),
+        )
+
+
+def _play(
+    demands: Sequence[Demand],
+    instance: InstanceType,
+    count: int,
+    *,
+    zones: int,
+    trunking: bool,
+    reserved_mib: int,
+) -> _Cluster:
+    if count < 0 or zones < 1:
+        raise UsageError(f"expected at least one zone and no negative number of instances, got {zones} and {count}")
+    for demand in demands:
+        if min(demand.count, demand.surge_count) < 0 or min(demand.size.cpu_units, demand.size.memory_mib) < 1:
+            raise UsageError(f"expected counts of 0 and more and sizes of 1 and more for {demand.size.service}")
+    capacity = _capacity(instance, trunking, reserved_mib)
+    cluster = _Cluster([_Host(index, index % zones, capacity) for index in range(count)], instance, capacity)
+    cluster.place(_counts(demands))
+    return cluster
+
+
+def _losses(steady: _Cluster, demands: Sequence[Demand], spare: int) -> Iterable[tuple[str, tuple[Unplaced, ...]]]:
+    total = _counts(demands)
+    for lost in combinations([host.index for host in steady.hosts], min(spare, len(steady.hosts))):
+        rest = steady.without(lost)
+        running: Counter[TaskSize] = Counter()
+        for host in rest.hosts:
+            running += host.tasks
+        rest.place(total - running)
+        yield " and ".join(f"instance {index}" for index in lost), rest.unplaced()
+
+
+def _deployments(steady: _Cluster, demands: Sequence[Demand]) -> Iterable[tuple[str, tuple[Unplaced, ...]]]:
+    surges: dict[str, Counter[TaskSize]] = {}
+    for demand in demands:
+        surges.setdefault(demand.size.service, Counter())[demand.size] += demand.surge_count
+    before = Counter({one.size: one.count for one in steady.unplaced()})
+    for service, surge in surges.items():
+        with_surge = steady.without(())
+        with_surge.place(before + surge)
+        yield service, with_surge.unplaced()
+
+
+def _first_failure(condition: Condition, cases: Iterable[tuple[str, tuple[Unplaced, ...]]]) -> Checked:
+    for case, unplaced in cases:
+        if unplaced:
+            return Checked(condition=condition, holds=False, case=case, unplaced=unplaced)
+    return Checked(condition=condition, holds=True)
+
+
+def _enough(tasks: Counter[TaskSize], capacity: _Vector) -> tuple[int, str, Resource | None]:
+    """Instances on which every task finds room wherever the others are; which task, and what closes instances to it."""
+    kinds = Counter({_vector(task): 0 for task in tasks})
+    names: dict[_Vector, str] = {}
+    for task, count in tasks.items():
+        if count:
+            kinds[_vector(task)] += count
+            names.setdefault(_vector(task), task.service)
+    kinds = Counter({size: count for size, count in kinds.items() if count})
+    step = [math.gcd(*(size[axis] for size in kinds)) for axis in range(3)] if kinds else [1, 1, 1]
+    worst: tuple[int, str, Resource | None] = (0, "", None)
+    for size in kinds:
+        mark = [(capacity[axis] - size[axis]) // step[axis] * step[axis] + step[axis] for axis in range(3)]
+        filled, by_axis = Fraction(0), [Fraction(0)] * 3
+        for other, count in kinds.items():
+            shares = [Fraction(other[axis], mark[axis]) for axis in range(3)]
+            others = count - (other == size)
+            filled += others * max(shares)
+            by_axis = [total + others * share for total, share in zip(by_axis, shares, strict=True)]
+        enough = math.floor(filled) + 1
+        if enough > worst[0]:
+            worst = (enough, names[size], RESOURCES[by_axis.index(max(by_axis))])
+    return worst
+
+
+def _by_volume(tasks: Counter[TaskSize], capacity: _Vector) -> int:
+    totals = [sum(_vector(task)[axis] * count for task, count in tasks.items()) for axis in range(3)]
+    return max(-(-total // most) if most else 0 for total, most in zip(totals, capacity, strict=True))
+
+
+def _capacity(instance: InstanceType, trunking: bool, reserved_mib: int) -> _Vector:
+    memory_mib = schedulable(instance.memory_mib, reserved_mib=reserved_mib)
+    return instance.cpu_units, memory_mib, instance.task_interfaces(trunking=trunking)
+
+
+def _require_fitting(demands: Sequence[Demand], instance: InstanceType, capacity: _Vector) -> None:
+    for demand in demands:
+        if not demand.count + demand.surge_count:
+            continue
+        for name, need, most in zip(RESOURCES, _vector(demand.size), capacity, strict=True):
+            if need > most:
+                unit = {"cpu": "CPU units", "memory": "MiB", "interfaces": "interfaces"}[name]
+                raise UsageError(
+                    f"a task of {demand.size.service} takes {need:,} {unit}; an {instance.name} has {most:,}",
+                    hint="take a larger instance type, or smaller tasks and more of them",
+                )
+
+
+def _require_spare(spare: int) -> None:
+    if not 0 <= spare <= _MOST_SPARE:
+        raise UsageError(f"expected 0 to {_MOST_SPARE} instances to spare, got {spare}")
+
+
+def _counts(demands: Sequence[Demand]) -> Counter[TaskSize]:
+    counts: Counter[TaskSize] = Counter()
+    for demand in demands:
+        counts[demand.size] += demand.count
+    return counts
+
+
+def _of_service(host: _Host, service: str) -> int:
+    return sum(count for task, count in host.tasks.items() if task.service == service)
+
+
+def _by_service(tasks: Counter[TaskSize]) -> dict[str, int]:
+    by_service: Counter[str] = Counter()
+    for task, count in tasks.items():
+        by_service[task.service] += count
+    return dict(sorted(by_service.items()))
+
+
+def _vector(task: TaskSize) -> _Vector:
+    return task.cpu_units, task.memory_mib, 1
+
+
+def _load(amounts: tuple[int, ...]) -> Load:
+    return Load(cpu_units=amounts[0], memory_mib=amounts[1], interfaces=amounts[2])
