@@ -71,7 +71,7 @@ def files() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     lock = locked((ROOT / "requirements.lock").read_text())
     roots = {
-        "requirements.txt": project["project"]["dependencies"],
+        "requirements.txt": project["project"]["dependencies"] + project["project"]["optional-dependencies"]["aws"],
         "build-requirements.txt": project["build-system"]["requires"],
     }
     note = "# Written by images/benchmark/lock.py from requirements.lock; a test compares them.\n"
