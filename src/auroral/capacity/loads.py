@@ -1,0 +1,112 @@
+"""State transitions of one workflow of a workload: what scales a cluster's size from one workload to another. Pure.
+
+A state transition is one committed change of one execution's state; Temporal counts them (`StateTransitionCount`, a
+search attribute) and its own capacity is quoted in them. The counts for each step are what Temporal does without eager
+activities, and were compared with a server's own (tests/live/test_transitions.py):
+
+- an execution's start: 1, and 1 more for a child, whose first workflow task is scheduled by itself
+- a workflow task: 2 (started, completed); what it completes with (activities, timers, children, the workflow's end)
+  is part of it
+- an activity: 2 (started, completed), each retry 2 more; a local one: none, the workflow task carries it
+- a timer: 1 (fired)
+- a child: 2 in its parent (started, closed), and its own
+- a signal: 1; an update: none beyond its workflow task; a query: none
+- continue-as-new: the new run's start is part of the old run's last workflow task, and still counts 1 of its own
+
+What closes while a workflow task is waited for shares that task: parallel activities and children that end at one
+moment need one workflow task together, spread ones one each. `most` counts one each, `least` one for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from auroral.bench import durations
+from auroral.bench.steps import Activity, Child, ContinueAsNew, Query, Signal, Step, Timer, Update, Workload
+
+START = 1
+CHILD_START = 2
+WORKFLOW_TASK = 2
+ACTIVITY = 2
+TIMER = 1
+CHILD_IN_PARENT = 2
+SIGNAL = 1
+REFERENCE_WORKLOAD = "state-transitions"
+"""The workload of every built-in anchor."""
+
+
+class Transitions(msgspec.Struct, frozen=True, kw_only=True):
+    """State transitions of one start, children and continued runs included."""
+
+    least: float
+    """Everything parallel ends together."""
+    most: float
+    """Everything ends by itself: what sizing goes by."""
+    executions: int
+
+
+def transitions(workload: Workload) -> Transitions:
+    """Reckon the state transitions that one start of this workload causes."""
+    least, most, executions = _run(workload.steps, START)
+    runs = workload.repetitions
+    return Transitions(least=runs * least, most=runs * most, executions=runs * executions)
+
+
+def factor(workload: Workload, reference: Workload) -> float:
+    """How much one start of this workload weighs, in starts of the reference."""
+    return transitions(workload).most / transitions(reference).most
+
+
+def _run(steps: Sequence[Step], start: int) -> tuple[float, float, int]:
+    """One execution: its start, its first workflow task, its steps. (least, most, executions with children)."""
+    least = most = float(start + WORKFLOW_TASK)
+    executions = 1
+    for step in steps:
+        step_least, step_most, step_executions = _step(step)
+        least, most, executions = least + step_least, most + step_most, executions + step_executions
+    return least, most, executions
+
+
+def _step(step: Step) -> tuple[float, float, int]:
+    match step:
+        case Activity(local=True):
+            return 0.0, 0.0, 0
+        case Activity():
+            own = step.count * ACTIVITY * _attempts(step)
+            return own + _tasks(step, least=True), own + _tasks(step, least=False), 0
+        case Timer():
+            waits = 0 if durations.is_zero(step.duration_s) else TIMER + WORKFLOW_TASK
+            return waits, waits, 0
+        case Child():
+            least, most, executions = _run(step.steps, CHILD_START)
+            in_parent = CHILD_IN_PARENT * step.count
+            # A child's start and its close each bring a workflow task to the parent.
+            started = step.count if step.mode == "sequence" else 1
+            return (
+                in_parent + step.count * least + _tasks(step, least=True),
+                in_parent + step.count * (most + WORKFLOW_TASK) + _tasks(step, least=False),
+                step.count * executions,
+            ) if started else (0.0, 0.0, 0)
+        case Signal():
+            return SIGNAL * step.count + WORKFLOW_TASK, step.count * (SIGNAL + WORKFLOW_TASK), 0
+        case Update():
+            return WORKFLOW_TASK, step.count * WORKFLOW_TASK, 0
+        case Query() | ContinueAsNew():
+            return 0.0, 0.0, 0
+
+
+def _tasks(step: Activity | Child, *, least: bool) -> float:
+    """Transitions of the workflow tasks that answer what this step's activities or children bring back."""
+    if step.mode == "sequence" or not least:
+        return step.count * WORKFLOW_TASK
+    return WORKFLOW_TASK
+
+
+def _attempts(step: Activity) -> float:
+    """Expected attempts of one activity."""
+    if step.failure_rate >= 1:
+        return float(max(1, step.max_attempts))
+    last = step.failure_rate**step.max_attempts if step.max_attempts else 0.0
+    return (1 - last) / (1 - step.failure_rate)
