@@ -98,6 +98,6 @@ def test_the_benchmark_image_installs_what_the_lock_names_and_no_development_too
         there = (BENCHMARK.parent / name).read_text()
         assert there == text, "run: .venv/bin/python images/benchmark/lock.py"
     packages = re.findall(r"^([a-z0-9-]+)==", written["requirements.txt"], re.MULTILINE)
-    assert {"temporalio", "pyarrow", "click", "rich"} <= set(packages)
-    assert not {"pytest", "mypy", "ruff", "playwright", "boto3", "hatchling"} & set(packages)
+    assert {"temporalio", "pyarrow", "click", "rich", "boto3", "psycopg", "opensearch-py"} <= set(packages)
+    assert not {"pytest", "mypy", "ruff", "playwright", "moto", "hatchling"} & set(packages)
     assert written["requirements.txt"].count("--hash=sha256:") >= len(packages)
