@@ -5,13 +5,13 @@ search attribute) and its own capacity is quoted in them. The counts for each st
 activities, and were compared with a server's own (tests/live/test_transitions.py):
 
 - an execution's start: 1, and 1 more for a child, whose first workflow task is scheduled by itself
+- continue-as-new: the same 1 more where the server holds the new run back (it starts one a second at most)
 - a workflow task: 2 (started, completed); what it completes with (activities, timers, children, the workflow's end)
   is part of it
 - an activity: 2 (started, completed), each retry 2 more; a local one: none, the workflow task carries it
 - a timer: 1 (fired)
 - a child: 2 in its parent (started, closed), and its own
-- a signal: 1; an update: none beyond its workflow task; a query: none
-- continue-as-new: the new run's start is part of the old run's last workflow task, and still counts 1 of its own
+- a signal: 1; an update: 1 with its workflow task, whose start is not stored; a query: none
 
 What closes while a workflow task is waited for shares that task: parallel activities and children that end at one
 moment need one workflow task together, spread ones one each. `most` counts one each, `least` one for all.
@@ -27,12 +27,14 @@ from auroral.bench import durations
 from auroral.bench.steps import Activity, Child, ContinueAsNew, Query, Signal, Step, Timer, Update, Workload
 
 START = 1
-CHILD_START = 2
+DEFERRED_START = 2
+"""Of a child, and of a continued run that is held back."""
 WORKFLOW_TASK = 2
 ACTIVITY = 2
 TIMER = 1
 CHILD_IN_PARENT = 2
 SIGNAL = 1
+UPDATE = 1
 REFERENCE_WORKLOAD = "state-transitions"
 """The workload of every built-in anchor."""
 
@@ -51,7 +53,8 @@ def transitions(workload: Workload) -> Transitions:
     """Reckon the state transitions that one start of this workload causes."""
     least, most, executions = _run(workload.steps, START)
     runs = workload.repetitions
-    return Transitions(least=runs * least, most=runs * most, executions=runs * executions)
+    held_back = (runs - 1) * (DEFERRED_START - START)
+    return Transitions(least=runs * least, most=runs * most + held_back, executions=runs * executions)
 
 
 def factor(workload: Workload, reference: Workload) -> float:
@@ -80,19 +83,18 @@ def _step(step: Step) -> tuple[float, float, int]:
             waits = 0 if durations.is_zero(step.duration_s) else TIMER + WORKFLOW_TASK
             return waits, waits, 0
         case Child():
-            least, most, executions = _run(step.steps, CHILD_START)
+            least, most, executions = _run(step.steps, DEFERRED_START)
             in_parent = CHILD_IN_PARENT * step.count
-            # A child's start and its close each bring a workflow task to the parent.
-            started = step.count if step.mode == "sequence" else 1
+            # A child's start and its close each bring its parent a workflow task; both can fall into one.
             return (
                 in_parent + step.count * least + _tasks(step, least=True),
                 in_parent + step.count * (most + WORKFLOW_TASK) + _tasks(step, least=False),
                 step.count * executions,
-            ) if started else (0.0, 0.0, 0)
+            )
         case Signal():
             return SIGNAL * step.count + WORKFLOW_TASK, step.count * (SIGNAL + WORKFLOW_TASK), 0
         case Update():
-            return WORKFLOW_TASK, step.count * WORKFLOW_TASK, 0
+            return UPDATE, step.count * UPDATE, 0
         case Query() | ContinueAsNew():
             return 0.0, 0.0, 0
 
