@@ -138,7 +138,9 @@ def outlives_session(life: Lifetime, slowest_s: float) -> bool:
     return life.lifetime_s + slowest_s > limits.SESSION_LIFETIME_S
 
 
-def counter_skew_s(limit_per_s: float, rate_per_s: float, burst: int, operator_rate_per_s: float, reserve: int) -> float:
+def counter_skew_s(
+    limit_per_s: float, rate_per_s: float, burst: int, operator_rate_per_s: float, reserve: int
+) -> float:
     """How far clocks may be off, either way, before the shared counter could let DSQL refuse.
 
     At most (⌈t + 2s⌉ + 1) × limit connections pass in any t seconds (docs/server.md, "The counter"); DSQL admits

@@ -163,8 +163,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OUTAGES: tuple[Action, ...] = ("refuse-connects", "counter-fails")
-QUIET: tuple[Action, ...] = ("load", "counter-fails")
-"""What must leave every pool full: nothing is closed by it."""
+QUIET: tuple[Action, ...] = ("load", "counter-fails", "refuse-connects", "expire", "scale")
+"""What must leave the pools of those that serve full: a pool opens first and closes then."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
