@@ -161,7 +161,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     shortages: list[Shortage]
     """The first 1,000, in the order of their end."""
     skipped_wait_bound: float
-    """Expected number, at most, of waits among the requests that were not simulated one by one."""
+    """Upper bound of the probability that any request that was not simulated one by one had to wait."""
 
     def digest(self) -> str:
         """SHA-256 over everything: equal for equal runs."""

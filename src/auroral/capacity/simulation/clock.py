@@ -1,0 +1,43 @@
+"""Simulated time: what is to happen, in order. Pure."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+from auroral.capacity.simulation.spec import NANOS, Lognormal
+
+
+class Clock:
+    """A heap of calls. Those of one moment are made in the order in which they were asked for."""
+
+    __slots__ = ("count", "heap", "now")
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
+        self.count = 0
+
+    def at(self, time: int, call: Callable[[Any], None], argument: Any = None) -> None:
+        """Have `call(argument)` made at a time, in nanoseconds; not before now."""
+        self.count += 1
+        heapq.heappush(self.heap, (max(time, self.now), self.count, call, argument))
+
+
+def stream(*names: object) -> random.Random:
+    """A random stream that depends on these names alone."""
+    return random.Random("/".join(map(str, names)))
+
+
+def sampler(chance: random.Random, distribution: Lognormal) -> Callable[[], int]:
+    """Draws whole nanoseconds from a distribution."""
+    sigma = distribution.sigma
+    if not sigma:
+        constant = round(distribution.median_s * NANOS)
+        return lambda: constant
+    mu = distribution.mu + math.log(NANOS)
+    gauss, exp = chance.gauss, math.exp
+    return lambda: int(exp(gauss(mu, sigma)))
