@@ -212,6 +212,48 @@ def instances_needed(
     )
 
 
+def instances_by_placement(
+    demands: Sequence[Demand],
+    instance: InstanceType,
+    *,
+    zones: int = 3,
+    spare: int = 1,
+    conditions: Sequence[Condition] = CONDITIONS,
+    trunking: bool = True,
+    reserved_mib: int = AGENT_RESERVED_MIB,
+) -> int:
+    """The smallest number of instances from which on `check` holds: what ECS's placement, as played, gets by with.
+
+    At most `instances_needed`. It leans on where tasks happen to be and may fall when tasks are added: good for
+    judging a known configuration, not for a promise. Raises `UsageError`.
+    """
+    enough = instances_needed(
+        demands,
+        instance,
+        zones=zones,
+        spare=spare,
+        conditions=conditions,
+        trunking=trunking,
+        reserved_mib=reserved_mib,
+    )
+    count = enough.count
+    while count > 0:
+        checked = check(
+            demands,
+            instance,
+            count - 1,
+            zones=zones,
+            spare=spare,
+            conditions=conditions,
+            trunking=trunking,
+            reserved_mib=reserved_mib,
+        )
+        if not all(one.holds for one in checked):
+            break
+        count -= 1
+    return count
+
+
 class _Host:
     """One instance under placement."""
 
