@@ -80,15 +80,18 @@ class Session:
         self, statement: str, parameters: Sequence[Any] = (), *, timeout_s: float = STATEMENT_TIMEOUT_S
     ) -> list[Row]:
         """Run a statement and fetch its rows. Raises `DsqlError`."""
-        cursor = await self._run(self._connection.execute(statement.encode(), parameters or None), timeout_s)
+        cursor = await self._run(self._execute(statement, parameters), timeout_s)
         return await cursor.fetchall() if cursor.description else []
 
     async def execute(
         self, statement: str, parameters: Sequence[Any] = (), *, timeout_s: float = STATEMENT_TIMEOUT_S
     ) -> int:
         """Run a statement and tell how many rows it changed or found. Raises `DsqlError`."""
-        cursor = await self._run(self._connection.execute(statement.encode(), parameters or None), timeout_s)
-        return cursor.rowcount
+        return (await self._run(self._execute(statement, parameters), timeout_s)).rowcount
+
+    def _execute(self, statement: str, parameters: Sequence[Any]) -> Awaitable[psycopg.AsyncCursor[Row]]:
+        # BEGIN, COMMIT and DDL need no plan: only statements with parameters are prepared, after some uses.
+        return self._connection.execute(statement.encode(), parameters or None, prepare=None if parameters else False)
 
     @contextlib.asynccontextmanager
     async def transaction(self, *, timeout_s: float = STATEMENT_TIMEOUT_S) -> AsyncIterator[None]:
