@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from auroral.bench.result import Quantiles, Result
 from auroral.bench.samples import Outcome
 from auroral.report import figures, words
-from auroral.report.charts import Drawing
+from auroral.report.page import render_page
 from auroral.units import format_duration, format_number, format_size
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 _OUTCOME_COLORS = {
     Outcome.COMPLETED: "blue",
@@ -37,75 +30,20 @@ def render(result: Result) -> str:
         "latency": figures.latency(result),
         "percentiles": figures.percentiles(result),
     }
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            result=result,
-            cards=_cards(result),
-            charts=drawings,
-            limit_charts=figures.limits(result),
-            outcomes=_outcomes(result),
-            outcome_total=sum(result.outcomes.values()),
-            environment=_environment_rows(result),
-            arrival=_arrival(result),
-            processes=_processes(result),
-            server_metrics=_server_metrics(result),
-            reconciliation=_reconciliation(result),
-            **_assets(),
-        )
+    return render_page(
+        "report.html.j2",
+        result=result,
+        cards=_cards(result),
+        charts=drawings,
+        limit_charts=figures.limits(result),
+        outcomes=_outcomes(result),
+        outcome_total=sum(result.outcomes.values()),
+        environment=_environment_rows(result),
+        arrival=_arrival(result),
+        processes=_processes(result),
+        server_metrics=_server_metrics(result),
+        reconciliation=_reconciliation(result),
     )
-
-
-@cache
-def _environment() -> Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("auroral.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals.update(words=words)
-    environment.filters.update(
-        ms=words.ms,
-        rate=words.rate,
-        rate_cell=words.rate_cell,
-        number=format_number,
-        duration=format_duration,
-        size=format_size,
-        plain=_plain,
-        option=lambda value: str(value).lower() if isinstance(value, bool) else str(value),
-        sentence=words.sentence,
-    )
-    return environment
-
-
-@cache
-def _assets() -> dict[str, Any]:
-    from markupsafe import Markup
-
-    folder = files("auroral.report") / "templates"
-    return {
-        "css": Markup((folder / "report.css").read_text(encoding="utf-8")),
-        "js": Markup((folder / "report.js").read_text(encoding="utf-8")),
-        "safe_svg": lambda drawing: Markup(_drawing(drawing).svg),
-        "safe_json": lambda drawing: Markup(_drawing(drawing).readout),
-    }
-
-
-def _drawing(drawing: Drawing) -> Drawing:
-    """Only what `charts` wrote, and so escaped, passes as markup."""
-    if not isinstance(drawing, Drawing):
-        raise TypeError(f"a drawing of auroral.report.charts, not {type(drawing).__name__}")
-    return drawing
-
-
-def _plain(definition: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(definition), indent=2).decode()
 
 
 def _cards(result: Result) -> list[dict[str, str]]:
