@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from auroral.capacity.simulation.spec import NANOS, Lognormal
+from auroral.capacity.simulation.spec import NANOS, Exponential, Lognormal
 
 
 class Clock:
@@ -32,8 +32,11 @@ def stream(*names: object) -> random.Random:
     return random.Random("/".join(map(str, names)))
 
 
-def sampler(chance: random.Random, distribution: Lognormal) -> Callable[[], int]:
+def sampler(chance: random.Random, distribution: Lognormal | Exponential) -> Callable[[], int]:
     """Draws whole nanoseconds from a distribution."""
+    if isinstance(distribution, Exponential):
+        rate = 1 / (distribution.mean_s * NANOS)
+        return lambda: int(chance.expovariate(rate))
     sigma = distribution.sigma
     if not sigma:
         constant = round(distribution.median_s * NANOS)
@@ -41,3 +44,14 @@ def sampler(chance: random.Random, distribution: Lognormal) -> Callable[[], int]
     mu = distribution.mu + math.log(NANOS)
     gauss, exp = chance.gauss, math.exp
     return lambda: int(exp(gauss(mu, sigma)))
+
+
+def rest(chance: random.Random, distribution: Lognormal | Exponential) -> int:
+    """What is left, in nanoseconds, of a time of this distribution that is met under way at a random moment.
+
+    One that is met under way is longer than one at its start: with weight its own length.
+    """
+    if isinstance(distribution, Exponential):
+        return int(chance.expovariate(1 / (distribution.mean_s * NANOS)))
+    mu, sigma = distribution.mu, distribution.sigma
+    return int(chance.random() * math.exp(chance.gauss(mu + sigma**2, sigma)) * NANOS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from auroral.capacity.simulation.clock import Clock, stream
@@ -47,6 +47,7 @@ class Engine:
         services: list[str],
         controllers: Sequence[Controller],
         probes: Probes,
+        shared: Mapping[str, Demand],
         skip: bool,
     ) -> None:
         self._until = nanos(until_s)
@@ -59,6 +60,8 @@ class Engine:
         self._skip = skip
         self._processes: dict[str, Process] = {}
         self._known: set[str] = set()
+        self._restarting: dict[str, ProcessSpec] = {}
+        self._shared = shared
         self._incarnations: dict[str, int] = {}
         self._demands: dict[str, Any] = {}
         self._factor = 1.0
@@ -172,11 +175,13 @@ class Engine:
         match what:
             case "warm":
                 process.serve(self._demand(process))
+                self._share(spec.service)
                 for controller in self._controllers:
                     controller.warm(self, spec)
             case "failed":
                 process.end()
                 if spec.restart_after_s is not None:
+                    self._restarting[spec.id] = spec
                     self._clock.at(self._clock.now + nanos(spec.restart_after_s), self._restart, spec)
                 for controller in self._controllers:
                     controller.failed(self, spec)
@@ -188,21 +193,43 @@ class Engine:
                     controller.ended(self, spec)
 
     def _restart(self, spec: ProcessSpec) -> None:
-        self._run(spec)
+        if self._restarting.pop(spec.id, None) is not None:
+            self._run(spec)
 
     def _demand(self, process: Process) -> Demand | None:
+        service = process.spec.service
         demand: Demand | None = self._demands.get(process.id, process.spec.demand)
+        if demand is None and process.id not in self._demands and service in self._shared:
+            whole = self._shared[service]
+            demand = Demand(rate_per_s=whole.rate_per_s / max(1, len(self._serving(service))), hold=whole.hold)
         if demand is None or self._factor == 1.0:
             return demand
         return Demand(rate_per_s=demand.rate_per_s * self._factor, hold=demand.hold)
 
+    def _serving(self, service: str) -> list[Process]:
+        return [
+            one for one in self._processes.values() if one.spec.service == service and one.warm and not one.stopping
+        ]
+
+    def _share(self, service: str) -> None:
+        """The processes that serve share the demand of their service anew."""
+        if service in self._shared:
+            for process in self._serving(service):
+                process.change(self._demand(process))
+
     def _stop(self, action: Stop) -> None:
-        for process in self._matching(action.which):
+        for spec in [one for one in self._restarting.values() if action.which.matches(one)]:
+            del self._restarting[spec.id]
+        # One that drains can still be killed.
+        for process in [one for one in self._processes.values() if action.which.matches(one.spec)]:
+            if process.stopping and action.drain_s > 0:
+                continue
             if action.drain_s > 0:
                 process.stop()
                 self._clock.at(self._clock.now + nanos(action.drain_s), self._drained, (process, action.linger_s))
             else:
                 process.end(action.linger_s)
+            self._share(process.spec.service)
 
     @staticmethod
     def _drained(drained: tuple[Process, float]) -> None:
@@ -262,10 +289,8 @@ class Engine:
 
     def _end_second(self) -> None:
         now = self._clock.now
-        for process in self._processes.values():
-            for pool in process.pools:
-                if pool.requests.watched:
-                    pool.requests.end_second(now)
+        for watched in list(self._record.watched):
+            watched.end_second(now)
         self._record.end_second(self._dsql.open, self._dsql.refill(now))
 
     def _settle(self, process: Process) -> None:
@@ -324,12 +349,14 @@ def simulate(
     timeline: Iterable[Action] = (),
     controllers: Sequence[Controller] = (),
     probes: Probes | None = None,
+    service_demand: Mapping[str, Demand] | None = None,
     skip_idle_requests: bool = True,
 ) -> Outcome:
     """Run the cluster from 0 to `until_s` and say what happened.
 
     `processes` start at 0; others by `Start` in the timeline or by a controller. `counter` is needed where a process
-    has the distributed limiter. `skip_idle_requests` false simulates every request, however improbable a wait is.
+    has the distributed limiter. `service_demand` is of all processes of a service together: those that serve share it
+    evenly, but for those that have a demand of their own. `skip_idle_requests` false simulates every request, however improbable a wait is.
     Same arguments, same bytes: each process draws from random streams of its own, made of the seed and its id.
     Errors: UsageError for what cannot be simulated.
     """
@@ -346,6 +373,7 @@ def simulate(
         services=services,
         controllers=controllers,
         probes=probes or Probes(),
+        shared=service_demand or {},
         skip=skip_idle_requests,
     )
     return engine.run(processes, actions)

@@ -181,8 +181,10 @@ def keep(
 ) -> tuple[int, int]:
     """Openings to begin, and due and idle connections to close: opens first, closes only while `target` others stay."""
     full = target + reservoir
-    to_open = min(full - ready - opening, max_opening - opening, full + max_opening - open_ - opening)
-    retire = min(due_idle, open_ - target)
+    to_open = full - ready - opening
+    if to_open > 0:  # the usual answer is none, and a simulated day asks a million times
+        to_open = min(to_open, max_opening - opening, full + max_opening - open_ - opening)
+    retire = due_idle and min(due_idle, open_ - target)
     return (to_open if to_open > 0 else 0), (retire if retire > 0 else 0)
 
 

@@ -235,6 +235,10 @@ class Pool:
             return
         self._due[connection] = opened
         self._plan()
+        self._watch_ends()
+
+    def _watch_ends(self) -> None:
+        """Have those looked at that are due and not replaced when the first of them reaches DSQL's own lifetime."""
         if self._due and not self._ends_watched:
             self._ends_watched = True
             self._clock.at(min(self._due.values()) + self._session, self._sessions_end)
@@ -244,6 +248,7 @@ class Pool:
         self._due.update(self._ready)
         self._ready.clear()
         self._plan()
+        self._watch_ends()
 
     # Breaking.
 

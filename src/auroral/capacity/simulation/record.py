@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from typing import Protocol
 
 import msgspec
 
@@ -39,6 +40,13 @@ def counts(length: int) -> array[int]:
     return array("I", [0]) * length
 
 
+class Watched(Protocol):
+    """What wants to be told of the end of each second."""
+
+    def end_second(self, now: int) -> None:
+        """A second ends now."""
+
+
 class Record:
     """One for a simulation. `second` is the index of the present second in every array."""
 
@@ -67,6 +75,8 @@ class Record:
         self.running = 0
         self.lacking = 0
         """Running processes that are not warm or miss a connection."""
+        self.watched: dict[Watched, None] = {}
+        """Those whose requests are simulated one by one, in the order in which that began."""
         self._ring: deque[_Raw] = deque(maxlen=max(probes.events_before, 1))
         self._collecting: list[Violation] = []
         self.violations: list[Violation] = []
@@ -182,9 +192,7 @@ class Record:
 
     def _close_full(self) -> None:
         began, self._full_from = self._full_from, None
-        if began is None or (began == self.now and self.full):
-            return
-        if len(self.full) < _MOST_INTERVALS:
+        if began is not None and began < self.now and len(self.full) < _MOST_INTERVALS:
             self.full.append(Interval(from_s=began / NANOS, until_s=self.now / NANOS))
 
     def end_second(self, open_: int, level: int) -> None:

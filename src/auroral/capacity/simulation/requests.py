@@ -17,7 +17,7 @@ import math
 import random
 from collections import deque
 
-from auroral.capacity.simulation.clock import sampler, stream
+from auroral.capacity.simulation.clock import rest, sampler, stream
 from auroral.capacity.simulation.record import Record
 from auroral.capacity.simulation.spec import NANOS, Demand
 
@@ -169,7 +169,7 @@ class Requests:
         if self._queue or not self._skip or self.servers < self._enough:
             self._calm_since = now
         elif now - self._calm_since >= _WATCH:
-            self.watched = False
+            self._unwatch()
             self._busy.clear()
             self.next_arrival = _NEVER
             self._least, self._skipped_since = self.servers, now
@@ -179,7 +179,8 @@ class Requests:
         self._settle(now)
         while self._queue:
             self._record.waited(self._process, self._queue.popleft(), now)
-        self.serving = self.watched = False
+        self._unwatch()
+        self.serving = False
 
     def _settle(self, now: int) -> None:
         """Bring everything up to now: simulate what is watched, add up what was skipped."""
@@ -193,19 +194,17 @@ class Requests:
         """Begin to simulate from what is usual for this demand: so many busy, each with the rest of a hold."""
         self._settle(now)
         self.watched = True
+        self._record.watched[self] = None
         self._calm_since = now
         if demand:
-            random_ = self._chance.random
-            mu = (
-                demand.hold.mu + demand.hold.sigma**2
-            )  # a hold that is met at a random moment is longer than one at its start
-            holds = (
-                random_() * math.exp(self._chance.gauss(mu, demand.hold.sigma))
-                for _ in range(min(_poisson(self._chance, demand.busy), max(self.servers, self._least)))
-            )
-            self._busy = [now + int(hold * NANOS) for hold in holds]
+            busy = min(_poisson(self._chance, demand.busy), max(self.servers, self._least))
+            self._busy = [now + rest(self._chance, demand.hold) for _ in range(busy)]
             heapq.heapify(self._busy)
         self.next_arrival = self._arrival_after(now)
+
+    def _unwatch(self) -> None:
+        self.watched = False
+        self._record.watched.pop(self, None)
 
     def _arrival_after(self, now: int) -> int:
         if not self._rate:

@@ -25,7 +25,7 @@ def nanos(seconds: float) -> int:
     return round(seconds * NANOS)
 
 
-class Lognormal(msgspec.Struct, frozen=True, kw_only=True):
+class Lognormal(msgspec.Struct, frozen=True, kw_only=True, tag="lognormal"):
     """Times with a long tail, by their median and 99th percentile. With both equal, a constant."""
 
     median_s: float
@@ -54,6 +54,16 @@ class Lognormal(msgspec.Struct, frozen=True, kw_only=True):
         return self.median_s * math.exp(self.sigma**2 / 2)
 
 
+class Exponential(msgspec.Struct, frozen=True, kw_only=True, tag="exponential"):
+    """Times without memory, as textbooks' queues have them."""
+
+    mean_s: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mean_s < math.inf:
+            raise UsageError(f"expected a mean above zero, not {self.mean_s:g} s")
+
+
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one process: they come at random (Poisson) and hold a connection each for a while.
 
@@ -62,7 +72,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     rate_per_s: float
-    hold: Lognormal = Lognormal(median_s=0.010, p99_s=0.100)
+    hold: Lognormal | Exponential = Lognormal(median_s=0.010, p99_s=0.100)
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate_per_s < math.inf:
