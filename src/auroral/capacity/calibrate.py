@@ -131,35 +131,46 @@ def _malformed(part: str) -> UsageError:
         "calibrated-services",
         part,
         "--calibrated-services",
-        f"SERVICE=REPLICAS[xCPU[:MIB[:POOL]]] such as history=8x4096:8192:50, a service one of {', '.join(RING_SERVICES)}",
+        "SERVICE=REPLICAS[xCPU[:MIB[:POOL]]] such as history=8x4096:8192:50, "
+        f"a service one of {', '.join(RING_SERVICES)}",
     )
     return UsageError(str(problem))
 
 
 def _unusable(result: Result, workload: Workload) -> str:
     """Why a result says nothing about this plan; empty: it does."""
+    if reason := _another_workload(result, workload):
+        return reason
     steady = result.steady
-    names = ", ".join(one.name for one in result.manifest.workloads)
-    definitions = [one.definition for one in result.manifest.workloads]
-    if result.verdict.status == "inconclusive":
-        return f"its measurement is in doubt: {'; '.join(result.verdict.reasons) or 'inconclusive'}"
-    if result.interrupted:
-        return "it was interrupted"
-    if len(definitions) != 1:
-        return f"it ran a mix ({names}); the plan is for one workload, {workload.name}"
-    if _steps(definitions[0]) != _steps(to_plain(workload)):
-        return f"it ran the workload {names}; the plan is for {workload.name}"
-    if result.environment.local_server:
-        return "its server ran on the machine of the load, which says nothing about a deployed cluster"
-    if steady is None:
-        return "it has no steady window"
-    if steady.completed_per_s <= 0:
-        return "nothing completed in its steady window"
-    if result.verdict.status == "pass" and steady.completed_per_s < _NEARLY * steady.offered_per_s:
+    doubts = {
+        f"its measurement is in doubt: {'; '.join(result.verdict.reasons) or 'inconclusive'}": (
+            result.verdict.status == "inconclusive"
+        ),
+        "it was interrupted": result.interrupted,
+        "its server ran on the machine of the load, which says nothing about a deployed cluster": (
+            result.environment.local_server
+        ),
+        "it has no steady window": steady is None,
+        "nothing completed in its steady window": steady is not None and steady.completed_per_s <= 0,
+    }
+    reason = next((reason for reason, holds in doubts.items() if holds), "")
+    if reason or steady is None or result.verdict.status == "fail":
+        return reason
+    if steady.completed_per_s < _NEARLY * steady.offered_per_s:
         return (
             f"it completed {format_rate(steady.completed_per_s)} of {format_rate(steady.offered_per_s)} offered in its "
             "steady window: neither is what the cluster carries"
         )
+    return ""
+
+
+def _another_workload(result: Result, workload: Workload) -> str:
+    ran = result.manifest.workloads
+    names = ", ".join(one.name for one in ran)
+    if len(ran) != 1:
+        return f"it ran a mix ({names}); the plan is for one workload, {workload.name}"
+    if _steps(ran[0].definition) != _steps(to_plain(workload)):
+        return f"it ran the workload {names}; the plan is for {workload.name}"
     return ""
 
 

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 import msgspec
 
 from auroral.bench import durations
-from auroral.bench.steps import Activity, Child, ContinueAsNew, Query, Signal, Step, Timer, Update, Workload
+from auroral.bench.steps import Activity, Child, Signal, Step, Timer, Update, Workload
 
 START = 1
 DEFERRED_START = 2
@@ -73,30 +73,26 @@ def _run(steps: Sequence[Step], start: int) -> tuple[float, float, int]:
 
 
 def _step(step: Step) -> tuple[float, float, int]:
+    least = most = 0.0
+    executions = 0
     match step:
-        case Activity(local=True):
-            return 0.0, 0.0, 0
-        case Activity():
+        case Activity(local=False):
             own = step.count * ACTIVITY * _attempts(step)
-            return own + _tasks(step, least=True), own + _tasks(step, least=False), 0
-        case Timer():
-            waits = 0 if durations.is_zero(step.duration_s) else TIMER + WORKFLOW_TASK
-            return waits, waits, 0
+            least, most = own + _tasks(step, least=True), own + _tasks(step, least=False)
+        case Timer() if not durations.is_zero(step.duration_s):
+            least = most = TIMER + WORKFLOW_TASK
         case Child():
-            least, most, executions = _run(step.steps, DEFERRED_START)
+            child_least, child_most, each = _run(step.steps, DEFERRED_START)
             in_parent = CHILD_IN_PARENT * step.count
             # A child's start and its close each bring its parent a workflow task; both can fall into one.
-            return (
-                in_parent + step.count * least + _tasks(step, least=True),
-                in_parent + step.count * (most + WORKFLOW_TASK) + _tasks(step, least=False),
-                step.count * executions,
-            )
+            least = in_parent + step.count * child_least + _tasks(step, least=True)
+            most = in_parent + step.count * (child_most + WORKFLOW_TASK) + _tasks(step, least=False)
+            executions = step.count * each
         case Signal():
-            return SIGNAL * step.count + WORKFLOW_TASK, step.count * (SIGNAL + WORKFLOW_TASK), 0
+            least, most = SIGNAL * step.count + WORKFLOW_TASK, step.count * (SIGNAL + WORKFLOW_TASK)
         case Update():
-            return UPDATE, step.count * UPDATE, 0
-        case Query() | ContinueAsNew():
-            return 0.0, 0.0, 0
+            least, most = UPDATE, step.count * UPDATE
+    return least, most, executions
 
 
 def _tasks(step: Activity | Child, *, least: bool) -> float:

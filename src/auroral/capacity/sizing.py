@@ -67,9 +67,9 @@ def size(rate_per_s: float, anchors: Sequence[Anchor], *, beyond: Basis = "extra
     """
     if not rate_per_s > 0 or not anchors:
         raise ValueError(f"a rate above zero and at least one anchor, not {rate_per_s:g} and {len(anchors)}")
-    for anchor in anchors:
-        if math.isclose(rate_per_s, anchor.rate_per_s, rel_tol=_TOLERANCE):
-            return _exactly(anchor)
+    for known in anchors:
+        if math.isclose(rate_per_s, known.rate_per_s, rel_tol=_TOLERANCE):
+            return _exactly(known)
     above = next((anchor for anchor in anchors if anchor.rate_per_s > rate_per_s), None)
     below = next((anchor for anchor in reversed(anchors) if anchor.rate_per_s < rate_per_s), None)
     if above is not None and below is not None:

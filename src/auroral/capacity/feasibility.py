@@ -1,0 +1,125 @@
+"""Which limits a laid-out cluster is over, by how much, and the largest rate that is over none. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from auroral.capacity import warmup
+from auroral.capacity.document import ViolationPlan
+from auroral.capacity.layout import Layout, Options
+from auroral.dsql import limits
+from auroral.units import format_duration, format_number
+
+WRITE_S = 0.035
+"""One write of a workflow's state: P50 of UpdateWorkflowExecution, 34.9 ms, public run of 2026-02-06."""
+WRITES_AT_ONCE = 1
+"""Of one shard: `history.shardIOConcurrency`, Temporal 1.32.2's default."""
+BUSY_LIMIT = 0.5
+"""Share of the time that a shard may write: half, since load is not spread evenly over shards. Assumed."""
+
+
+def shard_busy(transitions_per_s: float, shards: int) -> float:
+    """Share of the time that one shard writes, the load spread evenly."""
+    return transitions_per_s / shards * WRITE_S / WRITES_AT_ONCE
+
+
+def violations(layout: Layout, options: Options, transitions_per_s: float) -> list[ViolationPlan]:
+    """Every limit that this cluster is over at this load; of DSQL's sums the worst of each kind."""
+    return [
+        *_sums(layout),
+        *_start_periods(layout, options),
+        *_lifetime(layout, options),
+        *_shards(layout, transitions_per_s),
+    ]
+
+
+def largest(rate_per_s: float, keeps: Callable[[float], bool]) -> float | None:
+    """The largest rate below this one that keeps every limit, to a whole workflow a second (to a hundredth of the rate
+    below 10/s); None: none does.
+    """
+    step = 1.0 if rate_per_s >= 10 else rate_per_s / 100
+    low, high = 0, math.floor(rate_per_s / step)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if keeps(middle * step) else (low, middle)
+    return low * step if low else None
+
+
+def _sums(layout: Layout) -> list[ViolationPlan]:
+    found = []
+    for kind in ("connections", "rate", "burst"):
+        check = layout.judgement.worst(kind)
+        if not check.passed:
+            detail = f"{check.title}: {check.spelled_out()}, {format_number(-check.headroom)} too many"
+            found.append(
+                ViolationPlan(limit=check.name, needed=check.total, allowed=check.limit, unit=check.unit, detail=detail)
+            )
+    return found
+
+
+def _start_periods(layout: Layout, options: Options) -> list[ViolationPlan]:
+    found = []
+    for one in layout.connections:
+        period_s = warmup.start_period_s(one, options.pace)
+        if period_s > warmup.MOST_START_PERIOD_S:
+            detail = (
+                f"{one.service}: {one.held:,} connections at {format_number(one.rate_per_s)}/s after a burst of "
+                f"{one.burst} need a start period of {format_duration(period_s)}; ECS takes "
+                f"{format_duration(warmup.MOST_START_PERIOD_S)}"
+            )
+            found.append(
+                ViolationPlan(
+                    limit=f"start-period-{one.service}",
+                    needed=period_s,
+                    allowed=warmup.MOST_START_PERIOD_S,
+                    unit="s",
+                    detail=detail,
+                )
+            )
+    return found
+
+
+def _lifetime(layout: Layout, options: Options) -> list[ViolationPlan]:
+    filled_s = warmup.cold_start_s(layout.connections, options.pace)
+    behind_s = warmup.replacement(layout.connections, options.lifetime, filled_s).slowest_s
+    longest_s = options.lifetime.lifetime_s + behind_s
+    if longest_s <= limits.SESSION_LIFETIME_S:
+        return []
+    detail = (
+        f"connections of {format_duration(options.lifetime.lifetime_s)} may wait {format_duration(behind_s)} for their "
+        f"replacement; DSQL ends a session after {format_duration(limits.SESSION_LIFETIME_S)}"
+    )
+    return [
+        ViolationPlan(
+            limit="session-lifetime",
+            needed=round(longest_s, 1),
+            allowed=limits.SESSION_LIFETIME_S,
+            unit="s",
+            detail=detail,
+        )
+    ]
+
+
+def _shards(layout: Layout, transitions_per_s: float) -> list[ViolationPlan]:
+    found = []
+    shards = layout.history_shards
+    replicas = next(one.planned for one in layout.connections if one.service == "history")
+    if replicas > shards:
+        detail = f"{replicas:,} history replicas share {shards:,} shards: some would own none, and never be healthy"
+        found.append(
+            ViolationPlan(limit="history-shards", needed=replicas, allowed=shards, unit="replicas", detail=detail)
+        )
+    busy = shard_busy(transitions_per_s, shards)
+    if busy > BUSY_LIMIT:
+        detail = (
+            f"each of {shards:,} shards would write {busy:.0%} of the time ({format_number(transitions_per_s)} state "
+            f"transitions a second, {WRITE_S * 1000:g} ms each, one at a time); {BUSY_LIMIT:.0%} is planned for at "
+            "most: a new cluster can have more shards (--history-shards)"
+        )
+        found.append(
+            ViolationPlan(
+                limit="shard-writes", needed=round(busy, 3), allowed=BUSY_LIMIT, unit="of the time", detail=detail
+            )
+        )
+    return found
