@@ -17,7 +17,11 @@ from auroral.errors import AuroralError, ExitCode
 
 COMMANDS = {
     "bench": ("auroral.cli.bench:bench", "Load a Temporal cluster and say what it carried."),
+    "schema": ("auroral.cli.schema:schema", "Make Temporal's schema on Aurora DSQL, and say how it is."),
+    "visibility": ("auroral.cli.visibility:visibility", "Make Temporal's visibility index on OpenSearch."),
     "local": ("auroral.cli.local:local", "Run a production-shaped cluster on this machine."),
+    "dsql": ("auroral.cli.dsql:dsql", "Look at a cluster of Aurora DSQL."),
+    "cluster": ("auroral.cli.cluster:cluster", "Look after a Temporal cluster's own records."),
 }
 
 root = Group(

@@ -1,0 +1,52 @@
+"""`auroral cluster`: its commands, their options and help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from auroral.cli.command import Group, SettingCommand, flags_given
+from auroral.cli.dsql_target import outputs_option
+from auroral.cli.process import Process
+from auroral.dsql.target import SETTINGS
+from auroral.errors import ExitCode
+
+cluster = Group("cluster", help="Look after a Temporal cluster's own records in Aurora DSQL.")
+
+
+@click.pass_obj
+def _clean_membership(
+    process: Process, /, outputs: str | None, older_than: str, yes: bool, json: bool, **params: Any
+) -> ExitCode:
+    from auroral.cli.cluster_membership import clean_membership
+
+    flags = flags_given(click.get_current_context(), params)
+    return clean_membership(process, flags, outputs=outputs, older_than=older_than, yes=yes, as_json=json)
+
+
+cluster.add_command(
+    SettingCommand(
+        "clean-membership",
+        settings=SETTINGS,
+        callback=_clean_membership,
+        short_help="Delete the rows of hosts that are gone.",
+        help="Show the rows of Temporal's cluster_membership whose hosts have not been heard of for some time, and "
+        "delete them once that is confirmed. Temporal prunes them itself after 48 hours, and asks no host for a seed "
+        "after 20 seconds without a heartbeat; rows of hosts that live are never deleted.",
+        epilog="Exit codes: 0 deleted, or nothing to do; 2 wrong usage, or nobody to confirm it; 3 the cluster cannot "
+        "be reached or refuses it; 4 interrupted.",
+        params=[
+            outputs_option(),
+            click.Option(
+                ["--older-than"],
+                metavar="DURATION",
+                default="1m",
+                show_default=True,
+                help="Without a heartbeat for longer, by the database's clock; at least 20s.",
+            ),
+            click.Option(["--yes"], is_flag=True, help="Delete without asking."),
+            click.Option(["--json"], is_flag=True, help="Print JSON; deletes with --yes only."),
+        ],
+    )
+)

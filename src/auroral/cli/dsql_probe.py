@@ -1,0 +1,132 @@
+"""`auroral dsql probe`: options to a probe, interrupts, its document, exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from auroral import __version__
+from auroral.cli.dsql_target import find_target
+from auroral.cli.process import Process
+from auroral.errors import ExitCode, UsageError
+from auroral.units import parse_duration_s, parse_rate_per_s
+
+if TYPE_CHECKING:
+    from auroral.bench.histogram import Histogram
+    from auroral.dsql.probe import Probe
+    from auroral.dsql.probe_plan import Measure, ProbeOptions, ProbeOutcome
+    from auroral.dsql.target import DsqlTarget
+
+
+def probe(process: Process, flags: Mapping[str, Any], *, outputs: str | None, json: bool, **asked: Any) -> ExitCode:
+    """Probe a cluster and print what was found."""
+    from auroral.report.dsql_probe import document, encode, text
+
+    options = _options(**asked)
+    target = find_target(process, flags, outputs)
+    started = datetime.now(UTC)
+    run_id = f"{started:%Y%m%dt%H%M%S}_{secrets.token_hex(2)}"
+    histograms, outcome = asyncio.run(_measure(process, target, options, run_id))
+    found = document(
+        target,
+        options,
+        outcome,
+        histograms,
+        run_id=run_id,
+        started_at=started.isoformat(timespec="seconds"),
+        version=__version__,
+    )
+    if json:
+        process.document(encode(found))
+    else:
+        process.out(text(found))
+    if outcome.error is not None:
+        process.err(f"error: {outcome.error}")
+    return exit_code(outcome)
+
+
+def exit_code(outcome: ProbeOutcome) -> ExitCode:
+    """The exit code of a probe, the weightiest reason first."""
+    if outcome.consistent is False:
+        return ExitCode.FAILED
+    if outcome.interrupted:
+        return ExitCode.INTERRUPTED
+    if outcome.error is not None or outcome.left_behind:
+        return ExitCode.UNREACHABLE
+    return ExitCode.OK
+
+
+def _options(*, connections: int, rate: str, duration: str, writers: int, keys: int, timeout: str) -> ProbeOptions:
+    from auroral.dsql.probe_plan import ProbeOptions
+
+    try:
+        return ProbeOptions(
+            connections=connections,
+            rate_per_s=_read("--rate", parse_rate_per_s, rate),
+            duration_s=_read("--duration", parse_duration_s, duration),
+            writers=writers,
+            keys=keys,
+            timeout_s=_read("--timeout", parse_duration_s, timeout),
+        )
+    except ValueError as error:
+        raise UsageError(f"expected --{error}", hint="auroral dsql probe --help") from error
+
+
+def _read(flag: str, parse: Callable[[str], float], text: str) -> float:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: expected {error}", hint="auroral dsql probe --help") from error
+
+
+async def _measure(
+    process: Process, target: DsqlTarget, options: ProbeOptions, run_id: str
+) -> tuple[dict[Measure, Histogram], ProbeOutcome]:
+    from auroral.bench.histogram import Histogram
+    from auroral.dsql.probe import Probe
+
+    histograms: defaultdict[Measure, Histogram] = defaultdict(Histogram)
+
+    def record(measure: Measure, seconds: float) -> None:
+        histograms[measure].record_us(round(seconds * 1e6))
+
+    one = Probe(target, options, run_id=run_id, record=record, say=process.err)
+    with _interrupts(one):
+        await one.run()
+    return dict(histograms), one.outcome
+
+
+@contextmanager
+def _interrupts(one: Probe) -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGHUP end the measurement with what it has; a second one ends it at once.
+
+    The table is dropped after either.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def asked() -> None:
+        if one.outcome.interrupted:
+            task.cancel()
+        one.stop()
+
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = {number: signal.getsignal(number) for number in numbers}
+    if before[signal.SIGHUP] is signal.SIG_IGN:  # `nohup`
+        del before[signal.SIGHUP]
+    for number in before:
+        loop.add_signal_handler(number, asked)
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt from error
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

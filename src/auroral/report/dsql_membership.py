@@ -1,0 +1,85 @@
+"""Rows of `cluster_membership` as a versioned document and as a table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from auroral.dsql.membership import Member
+from auroral.dsql.target import DsqlTarget
+from auroral.report.dsql_plain import columns
+from auroral.units import format_duration
+
+VERSION = 1
+MOST_SHOWN = 50
+
+
+class MembershipDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found and done. `schema_version` grows with each change that a reader must know of."""
+
+    schema_version: int = VERSION
+    kind: str = "auroral-cluster-membership"
+    endpoint: str
+    read_at: str
+    """By the database's clock, UTC, ISO 8601."""
+    older_than_s: float
+    rows: int
+    """In the table."""
+    silent: list[Member]
+    """Not heard of for longer."""
+    deleted: int | None
+    """None: nothing was to be deleted, or it was not asked for."""
+
+
+def document(
+    target: DsqlTarget,
+    members: Sequence[Member],
+    gone: Sequence[Member],
+    *,
+    read_at: str,
+    older_than_s: float,
+    deleted: int | None,
+) -> MembershipDocument:
+    """Put together what is printed."""
+    return MembershipDocument(
+        endpoint=target.endpoint,
+        read_at=read_at,
+        older_than_s=older_than_s,
+        rows=len(members),
+        silent=list(gone),
+        deleted=deleted,
+    )
+
+
+def encode(found: MembershipDocument) -> str:
+    """The document as JSON."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+
+
+def summary(members: Sequence[Member], gone: Sequence[Member], older_than_s: float) -> str:
+    """One line: how many rows, and how many of hosts that are gone."""
+    live = len(members) - len(gone)
+    return (
+        f"{len(members):,} rows in cluster_membership: {live:,} of hosts heard of within "
+        f"{format_duration(older_than_s)}, {len(gone):,} of hosts that were not"
+    )
+
+
+def table(gone: Sequence[Member]) -> str:
+    """A line for each row, the longest silent first."""
+    rows = [("role", "address", "last heartbeat", "silent for", "host id")]
+    rows += [
+        (
+            one.role,
+            one.address,
+            f"{one.last_heartbeat:%Y-%m-%d %H:%M:%S}",
+            format_duration(round(one.silent_s)),
+            one.host_id,
+        )
+        for one in gone[:MOST_SHOWN]
+    ]
+    lines = columns(rows)
+    if len(gone) > MOST_SHOWN:
+        lines.append(f"and {len(gone) - MOST_SHOWN:,} more")
+    return "\n".join(lines)
