@@ -23,22 +23,45 @@ from typing import Literal, get_args
 
 import msgspec
 
-from auroral.capacity.instances import AGENT_RESERVED_MIB, InstanceType, schedulable
+from auroral.capacity.instances import AGENT_RESERVED_MIB, InstanceType
+from auroral.capacity.placement import (
+    RESOURCES,
+    UNITS,
+    Cluster,
+    Load,
+    Packed,
+    Packing,
+    Resource,
+    TaskSize,
+    Unplaced,
+    Vector,
+    capacity_for_tasks,
+    vector,
+)
 from auroral.errors import UsageError
 
-Resource = Literal["cpu", "memory", "interfaces"]
-RESOURCES: tuple[Resource, ...] = get_args(Resource)
+__all__ = [
+    "CONDITIONS",
+    "RESOURCES",
+    "Checked",
+    "Condition",
+    "Demand",
+    "Load",
+    "Needed",
+    "Packed",
+    "Packing",
+    "Resource",
+    "TaskSize",
+    "Unplaced",
+    "check",
+    "instances_by_placement",
+    "instances_needed",
+    "pack",
+]
+
 Condition = Literal["steady", "instance-lost", "rolling"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 _MOST_SPARE = 2
-
-
-class TaskSize(msgspec.Struct, frozen=True, kw_only=True):
-    """What one task of a service reserves."""
-
-    service: str
-    cpu_units: int
-    memory_mib: int
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,49 +71,6 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     surge_count: int = 0
     """Tasks on top of `count` while the service is deployed."""
-
-
-class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """Amounts of the three resources."""
-
-    cpu_units: int = 0
-    memory_mib: int = 0
-    interfaces: int = 0
-
-
-class Packed(msgspec.Struct, frozen=True, kw_only=True):
-    """One instance and what runs on it."""
-
-    index: int
-    zone: int
-    tasks: dict[str, int]
-    """Tasks by service."""
-    used: Load
-    free: Load
-
-
-class Unplaced(msgspec.Struct, frozen=True, kw_only=True):
-    """Tasks that found no room."""
-
-    size: TaskSize
-    count: int
-    short: tuple[Resource, ...]
-    """What was short: what no instance has enough of, else what most of them lack."""
-    free_in_all: Load
-    """Free over all instances: room that is there, but in too small pieces."""
-
-
-class Packing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where every task went."""
-
-    instance: str
-    instances: tuple[Packed, ...]
-    unplaced: tuple[Unplaced, ...]
-
-    @property
-    def fits(self) -> bool:
-        """Whether every task was placed."""
-        return not self.unplaced
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,9 +97,6 @@ class Needed(msgspec.Struct, frozen=True, kw_only=True):
     by_condition: dict[Condition, int]
     by_volume: int
     """Instances that the sums alone would fill: no placement does with fewer."""
-
-
-_Vector = tuple[int, int, int]
 
 
 def pack(
@@ -181,7 +158,8 @@ def instances_needed(
     Raises `UsageError` for a task that is larger than the instance, and for impossible arguments.
     """
     _require_spare(spare)
-    capacity = _capacity(instance, trunking, reserved_mib)
+    _require_possible(demands)
+    capacity = capacity_for_tasks(instance, trunking=trunking, reserved_mib=reserved_mib)
     _require_fitting(demands, instance, capacity)
     steady = _counts(demands)
     found: dict[Condition, tuple[int, str, Resource | None]] = {}
@@ -254,109 +232,6 @@ def instances_by_placement(
     return count
 
 
-class _Host:
-    """One instance under placement."""
-
-    def __init__(self, index: int, zone: int, capacity: _Vector) -> None:
-        self.index, self.zone, self.free = index, zone, capacity
-        self.tasks: Counter[TaskSize] = Counter()
-
-    def copy(self) -> _Host:
-        other = _Host(self.index, self.zone, self.free)
-        other.tasks = self.tasks.copy()
-        return other
-
-    def room_for(self, size: _Vector) -> bool:
-        return all(need <= free for need, free in zip(size, self.free, strict=True))
-
-    def put(self, task: TaskSize) -> None:
-        cpu, memory, interfaces = _vector(task)
-        self.free = (self.free[0] - cpu, self.free[1] - memory, self.free[2] - interfaces)
-        self.tasks[task] += 1
-
-
-class _Cluster:
-    """Instances under placement."""
-
-    def __init__(self, hosts: list[_Host], instance: InstanceType, capacity: _Vector) -> None:
-        self.hosts, self._instance, self._capacity = hosts, instance, capacity
-        self._left: Counter[TaskSize] = Counter()
-
-    def without(self, lost: Iterable[int]) -> _Cluster:
-        """The same cluster less some instances, nothing moved yet."""
-        gone = set(lost)
-        return _Cluster([host.copy() for host in self.hosts if host.index not in gone], self._instance, self._capacity)
-
-    def place(self, tasks: Counter[TaskSize]) -> None:
-        """Place tasks beside what runs: the largest first, each service spread over zones, then over instances."""
-        capacity = self._capacity
-        order = sorted(
-            tasks,
-            key=lambda task: (
-                -max(Fraction(need, most) for need, most in zip(_vector(task), capacity, strict=True) if most),
-                task.service,
-                task.cpu_units,
-                task.memory_mib,
-            ),
-        )
-        for task in order:
-            for _ in range(tasks[task]):
-                self._place_one(task)
-
-    def _place_one(self, task: TaskSize) -> None:
-        size = _vector(task)
-        open_hosts = [host for host in self.hosts if host.room_for(size)]
-        if not open_hosts:
-            self._left[task] += 1
-            return
-        in_zone: Counter[int] = Counter()
-        for host in self.hosts:
-            in_zone[host.zone] += _of_service(host, task.service)
-        # Spread leaves ties open; the emptiest instance is the choice that leaves the smallest pieces, so none fairer.
-        best = min(
-            open_hosts,
-            key=lambda host: (
-                in_zone[host.zone],
-                _of_service(host, task.service),
-                -host.free[0],
-                -host.free[1],
-                host.index,
-            ),
-        )
-        best.put(task)
-
-    def unplaced(self) -> tuple[Unplaced, ...]:
-        free_in_all = _load(tuple(sum(host.free[axis] for host in self.hosts) for axis in range(3)))
-        return tuple(
-            Unplaced(size=task, count=count, short=self._short(task), free_in_all=free_in_all)
-            for task, count in self._left.items()
-        )
-
-    def _short(self, task: TaskSize) -> tuple[Resource, ...]:
-        size = _vector(task)
-        lacking = [sum(host.free[axis] < size[axis] for host in self.hosts) for axis in range(3)]
-        everywhere = [name for name, hosts in zip(RESOURCES, lacking, strict=True) if hosts == len(self.hosts)]
-        if everywhere:
-            return tuple(everywhere)
-        return tuple(name for name, hosts in zip(RESOURCES, lacking, strict=True) if hosts == max(lacking))
-
-    def packing(self) -> Packing:
-        return Packing(
-            instance=self._instance.name,
-            instances=tuple(
-                Packed(
-                    index=host.index,
-                    zone=host.zone,
-                    tasks=_by_service(host.tasks),
-                    used=_load(tuple(most - free for most, free in zip(self._capacity, host.free, strict=True))),
-                    free=_load(host.free),
-                )
-                for host in self.hosts
-            ),
-            unplaced=self.unplaced(),
-        )
-
-
 def _play(
     demands: Sequence[Demand],
     instance: InstanceType,
@@ -365,30 +240,23 @@ def _play(
     zones: int,
     trunking: bool,
     reserved_mib: int,
-) -> _Cluster:
-    if count < 0 or zones < 1:
-        raise UsageError(f"expected at least one zone and no negative number of instances, got {zones} and {count}")
-    for demand in demands:
-        if min(demand.count, demand.surge_count) < 0 or min(demand.size.cpu_units, demand.size.memory_mib) < 1:
-            raise UsageError(f"expected counts of 0 and more and sizes of 1 and more for {demand.size.service}")
-    capacity = _capacity(instance, trunking, reserved_mib)
-    cluster = _Cluster([_Host(index, index % zones, capacity) for index in range(count)], instance, capacity)
+) -> Cluster:
+    _require_possible(demands)
+    capacity = capacity_for_tasks(instance, trunking=trunking, reserved_mib=reserved_mib)
+    cluster = Cluster.empty(instance, count, zones, capacity)
     cluster.place(_counts(demands))
     return cluster
 
 
-def _losses(steady: _Cluster, demands: Sequence[Demand], spare: int) -> Iterable[tuple[str, tuple[Unplaced, ...]]]:
+def _losses(steady: Cluster, demands: Sequence[Demand], spare: int) -> Iterable[tuple[str, tuple[Unplaced, ...]]]:
     total = _counts(demands)
     for lost in combinations([host.index for host in steady.hosts], min(spare, len(steady.hosts))):
         rest = steady.without(lost)
-        running: Counter[TaskSize] = Counter()
-        for host in rest.hosts:
-            running += host.tasks
-        rest.place(total - running)
+        rest.place(total - rest.running())
         yield " and ".join(f"instance {index}" for index in lost), rest.unplaced()
 
 
-def _deployments(steady: _Cluster, demands: Sequence[Demand]) -> Iterable[tuple[str, tuple[Unplaced, ...]]]:
+def _deployments(steady: Cluster, demands: Sequence[Demand]) -> Iterable[tuple[str, tuple[Unplaced, ...]]]:
     surges: dict[str, Counter[TaskSize]] = {}
     for demand in demands:
         surges.setdefault(demand.size.service, Counter())[demand.size] += demand.surge_count
@@ -406,14 +274,14 @@ def _first_failure(condition: Condition, cases: Iterable[tuple[str, tuple[Unplac
     return Checked(condition=condition, holds=True)
 
 
-def _enough(tasks: Counter[TaskSize], capacity: _Vector) -> tuple[int, str, Resource | None]:
+def _enough(tasks: Counter[TaskSize], capacity: Vector) -> tuple[int, str, Resource | None]:
     """Instances on which every task finds room wherever the others are; which task, and what closes instances to it."""
-    kinds = Counter({_vector(task): 0 for task in tasks})
-    names: dict[_Vector, str] = {}
+    kinds = Counter({vector(task): 0 for task in tasks})
+    names: dict[Vector, str] = {}
     for task, count in tasks.items():
         if count:
-            kinds[_vector(task)] += count
-            names.setdefault(_vector(task), task.service)
+            kinds[vector(task)] += count
+            names.setdefault(vector(task), task.service)
     kinds = Counter({size: count for size, count in kinds.items() if count})
     step = [math.gcd(*(size[axis] for size in kinds)) for axis in range(3)] if kinds else [1, 1, 1]
     worst: tuple[int, str, Resource | None] = (0, "", None)
@@ -431,27 +299,27 @@ def _enough(tasks: Counter[TaskSize], capacity: _Vector) -> tuple[int, str, Reso
     return worst
 
 
-def _by_volume(tasks: Counter[TaskSize], capacity: _Vector) -> int:
-    totals = [sum(_vector(task)[axis] * count for task, count in tasks.items()) for axis in range(3)]
+def _by_volume(tasks: Counter[TaskSize], capacity: Vector) -> int:
+    totals = [sum(vector(task)[axis] * count for task, count in tasks.items()) for axis in range(3)]
     return max(-(-total // most) if most else 0 for total, most in zip(totals, capacity, strict=True))
 
 
-def _capacity(instance: InstanceType, trunking: bool, reserved_mib: int) -> _Vector:
-    memory_mib = schedulable(instance.memory_mib, reserved_mib=reserved_mib)
-    return instance.cpu_units, memory_mib, instance.task_interfaces(trunking=trunking)
-
-
-def _require_fitting(demands: Sequence[Demand], instance: InstanceType, capacity: _Vector) -> None:
+def _require_fitting(demands: Sequence[Demand], instance: InstanceType, capacity: Vector) -> None:
     for demand in demands:
         if not demand.count + demand.surge_count:
             continue
-        for name, need, most in zip(RESOURCES, _vector(demand.size), capacity, strict=True):
+        for name, need, most in zip(RESOURCES, vector(demand.size), capacity, strict=True):
             if need > most:
-                unit = {"cpu": "CPU units", "memory": "MiB", "interfaces": "interfaces"}[name]
                 raise UsageError(
-                    f"a task of {demand.size.service} takes {need:,} {unit}; an {instance.name} has {most:,}",
+                    f"a task of {demand.size.service} takes {need:,} {UNITS[name]}; an {instance.name} has {most:,}",
                     hint="take a larger instance type, or smaller tasks and more of them",
                 )
+
+
+def _require_possible(demands: Sequence[Demand]) -> None:
+    for demand in demands:
+        if min(demand.count, demand.surge_count) < 0 or min(demand.size.cpu_units, demand.size.memory_mib) < 1:
+            raise UsageError(f"expected counts of 0 and more and sizes of 1 and more for {demand.size.service}")
 
 
 def _require_spare(spare: int) -> None:
@@ -464,22 +332,3 @@ def _counts(demands: Sequence[Demand]) -> Counter[TaskSize]:
     for demand in demands:
         counts[demand.size] += demand.count
     return counts
-
-
-def _of_service(host: _Host, service: str) -> int:
-    return sum(count for task, count in host.tasks.items() if task.service == service)
-
-
-def _by_service(tasks: Counter[TaskSize]) -> dict[str, int]:
-    by_service: Counter[str] = Counter()
-    for task, count in tasks.items():
-        by_service[task.service] += count
-    return dict(sorted(by_service.items()))
-
-
-def _vector(task: TaskSize) -> _Vector:
-    return task.cpu_units, task.memory_mib, 1
-
-
-def _load(amounts: tuple[int, ...]) -> Load:
-    return Load(cpu_units=amounts[0], memory_mib=amounts[1], interfaces=amounts[2])
