@@ -168,7 +168,7 @@ def instances_needed(
             continue
         if condition == "rolling":
             found[condition] = max(
-                ((_enough(steady + Counter({one.size: one.surge_count}), capacity)) for one in demands),
+                (_enough(steady + surge, capacity) for surge in _surges(demands).values()),
                 key=lambda enough: enough[0],
                 default=(0, "", None),
             )
@@ -257,14 +257,19 @@ def _losses(steady: Cluster, demands: Sequence[Demand], spare: int) -> Iterable[
 
 
 def _deployments(steady: Cluster, demands: Sequence[Demand]) -> Iterable[tuple[str, tuple[Unplaced, ...]]]:
-    surges: dict[str, Counter[TaskSize]] = {}
-    for demand in demands:
-        surges.setdefault(demand.size.service, Counter())[demand.size] += demand.surge_count
     before = Counter({one.size: one.count for one in steady.unplaced()})
-    for service, surge in surges.items():
+    for service, surge in _surges(demands).items():
         with_surge = steady.without(())
         with_surge.place(before + surge)
         yield service, with_surge.unplaced()
+
+
+def _surges(demands: Sequence[Demand]) -> dict[str, Counter[TaskSize]]:
+    """By service, what its deployment adds."""
+    surges: dict[str, Counter[TaskSize]] = {}
+    for demand in demands:
+        surges.setdefault(demand.size.service, Counter())[demand.size] += demand.surge_count
+    return surges
 
 
 def _first_failure(condition: Condition, cases: Iterable[tuple[str, tuple[Unplaced, ...]]]) -> Checked:
