@@ -356,7 +356,8 @@ def simulate(
 
     `processes` start at 0; others by `Start` in the timeline or by a controller. `counter` is needed where a process
     has the distributed limiter. `service_demand` is of all processes of a service together: those that serve share it
-    evenly, but for those that have a demand of their own. `skip_idle_requests` false simulates every request, however improbable a wait is.
+    evenly, but for those that have a demand of their own. `skip_idle_requests` false simulates every request, however
+    improbable a wait is.
     Same arguments, same bytes: each process draws from random streams of its own, made of the seed and its id.
     Errors: UsageError for what cannot be simulated.
     """
