@@ -24,7 +24,7 @@ from auroral.capacity.packing import (
     instances_needed,
     pack,
 )
-from auroral.capacity.placement import capacity_for_tasks, vector
+from auroral.capacity.placement import Cluster, capacity_for_tasks, vector
 from auroral.errors import UsageError
 
 M7G, M8G = instance_type("m7g.2xlarge"), instance_type("m8g.4xlarge")
@@ -280,14 +280,19 @@ def test_what_is_enough_holds_wherever_the_tasks_are(wanted: list[Demand], insta
 def test_a_loss_is_tried_for_each_instance(wanted: list[Demand], count: int, instance: InstanceType) -> None:
     """What `check` says of a loss is what the loss of each single instance says."""
     lost = check(wanted, instance, count, conditions=("instance-lost",))[0]
-    packing = pack(wanted, instance, count)
-    total = sum(demand.count for demand in wanted)
-    if lost.holds:
-        assert packing.fits
-        assert total <= (count - 1) * instance.task_interfaces(trunking=True)
-    else:
-        assert lost.unplaced
-        assert lost.case in {f"instance {one.index}" for one in packing.instances}
+    steady = Cluster.empty(instance, count, 3, capacity_for_tasks(instance, trunking=True, reserved_mib=256))
+    total: Counter[TaskSize] = Counter()
+    for demand in wanted:
+        total[demand.size] += demand.count
+    steady.place(total)
+    bad = []
+    for index in range(count):
+        rest = steady.without([index])
+        rest.place(total - rest.running())
+        if rest.unplaced():
+            bad.append(f"instance {index}")
+    assert lost.holds == (not bad)
+    assert lost.case == (bad[0] if bad else "")
 
 
 @dataclass
