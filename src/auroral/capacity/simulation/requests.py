@@ -165,6 +165,8 @@ class Requests:
 
     def end_second(self, now: int) -> None:
         """Advance to the end of a second; stop watching where that is no longer needed."""
+        if not self.watched:
+            return
         self.advance(now)
         if self._queue or not self._skip or self.servers < self._enough:
             self._calm_since = now
