@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auroral.capacity.instances import known_instances
 from auroral.capacity.prices import ITEMS, PACKAGED, PriceTable, known_item, load_prices, packaged_prices
 from auroral.errors import ConfigurationError, UsageError
 
@@ -187,3 +188,8 @@ def test_a_whole_table_must_name_its_sources() -> None:
 def test_what_a_file_says_is_the_price(usd: float, item: str) -> None:
     mine = load_prices(f'[regions.eu-west-1]\n"{item}" = {usd!r}\n', origin="my.toml", base=packaged_prices())
     assert mine.price("eu-west-1", item).usd == usd
+
+
+def test_every_known_instance_type_has_a_price_where_a_cluster_was_measured() -> None:
+    for name in known_instances():
+        assert packaged_prices().price("eu-west-1", f"ec2.{name}").usd > 0

@@ -63,7 +63,7 @@ ITEMS: dict[str, Item] = {
 """Every item by name, but for the families below."""
 
 EC2_FAMILY = Item(unit="vCPU-hour", about="EC2 instances of this family")
-"""`ec2.<family>`, e.g. `ec2.m7g`: AWS prices a family in proportion to its vCPUs."""
+"""`ec2.<family>`, e.g. `ec2.m7g`: AWS prices a family in proportion to its vCPUs, to rounding."""
 EC2_TYPE = Item(unit="hour", about="EC2 instances of this type")
 """`ec2.<type>`, e.g. `ec2.m7g.2xlarge`: goes before its family's."""
 OPENSEARCH_TYPE = Item(unit="hour", about="OpenSearch nodes of this type")
