@@ -228,6 +228,7 @@ class ViolationPlan(_Document, frozen=True, kw_only=True):
     allowed: float
     unit: str
     detail: str
+    advice: str
 
 
 class CalibrationPlan(_Document, frozen=True, kw_only=True):

@@ -19,6 +19,14 @@ BUSY_LIMIT = 0.5
 """Share of the time that a shard may write: half, since load is not spread evenly over shards. Assumed."""
 
 
+_ADVICE = {
+    "connections": "fewer connections a pool (--pool), a smaller --reservoir or --autoscale-max, or a limit that AWS "
+    "raised (--connection-limit)",
+    "rate": "fewer tasks that can run at once: --autoscale-max",
+    "burst": "fewer tasks that can run at once: --autoscale-max",
+}
+
+
 def shard_busy(transitions_per_s: float, shards: int) -> float:
     """Share of the time that one shard writes, the load spread evenly."""
     return transitions_per_s / shards * WRITE_S / WRITES_AT_ONCE
@@ -53,7 +61,14 @@ def _sums(layout: Layout) -> list[ViolationPlan]:
         if not check.passed:
             detail = f"{check.title}: {check.spelled_out()}, {format_number(-check.headroom)} too many"
             found.append(
-                ViolationPlan(limit=check.name, needed=check.total, allowed=check.limit, unit=check.unit, detail=detail)
+                ViolationPlan(
+                    limit=check.name,
+                    needed=check.total,
+                    allowed=check.limit,
+                    unit=check.unit,
+                    detail=detail,
+                    advice=_ADVICE[kind],
+                )
             )
     return found
 
@@ -75,6 +90,7 @@ def _start_periods(layout: Layout, options: Options) -> list[ViolationPlan]:
                     allowed=warmup.MOST_START_PERIOD_S,
                     unit="s",
                     detail=detail,
+                    advice="fewer connections a pool: --pool",
                 )
             )
     return found
@@ -97,6 +113,7 @@ def _lifetime(layout: Layout, options: Options) -> list[ViolationPlan]:
             allowed=limits.SESSION_LIFETIME_S,
             unit="s",
             detail=detail,
+            advice="a shorter --lifetime, or fewer connections a pool: --pool",
         )
     ]
 
@@ -108,18 +125,30 @@ def _shards(layout: Layout, transitions_per_s: float) -> list[ViolationPlan]:
     if replicas > shards:
         detail = f"{replicas:,} history replicas share {shards:,} shards: some would own none, and never be healthy"
         found.append(
-            ViolationPlan(limit="history-shards", needed=replicas, allowed=shards, unit="replicas", detail=detail)
+            ViolationPlan(
+                limit="history-shards",
+                needed=replicas,
+                allowed=shards,
+                unit="replicas",
+                detail=detail,
+                advice="a new cluster can have more: --history-shards",
+            )
         )
     busy = shard_busy(transitions_per_s, shards)
     if busy > BUSY_LIMIT:
         detail = (
             f"each of {shards:,} shards would write {busy:.0%} of the time ({format_number(transitions_per_s)} state "
             f"transitions a second, {WRITE_S * 1000:g} ms each, one at a time); {BUSY_LIMIT:.0%} is planned for at "
-            "most: a new cluster can have more shards (--history-shards)"
+            "most"
         )
         found.append(
             ViolationPlan(
-                limit="shard-writes", needed=round(busy, 3), allowed=BUSY_LIMIT, unit="of the time", detail=detail
+                limit="shard-writes",
+                needed=round(busy, 3),
+                allowed=BUSY_LIMIT,
+                unit="of the time",
+                detail=detail,
+                advice="a new cluster can have more shards: --history-shards",
             )
         )
     return found

@@ -18,7 +18,7 @@ from auroral.capacity.warmup import Lifetime, Pace
 from auroral.errors import UsageError
 
 SURGE_SHARE = 8
-"""One replica in eight is deployed at a time: few enough ring members move at once, and few connections come on top."""
+"""One replica in eight, rounded up, is deployed at a time: few ring members move, few connections come on top."""
 FRONTEND_SCALE_SHARE = 4
 """Frontends may grow by a quarter: they own neither shards nor queues, so that one more moves nothing."""
 
@@ -89,30 +89,21 @@ class FleetSize(msgspec.Struct, frozen=True, kw_only=True):
 def lay_out(rate_per_s: float, options: Options, presets: Presets) -> Layout:
     """Size the cluster for a rate (in starts of the anchors' workload) and give every process its share of the budget.
 
-    The deployment is the quickest that keeps DSQL's limits, ECS's start period and a preset's instances: an eighth of a service at a time,
-    one replica at a time, or in place.
+    The deployment is the quickest that keeps DSQL's limits, ECS's start period and a preset's instances: an eighth of
+    a service at a time, one replica at a time, or in place.
     """
     sized = sizing.size(
         rate_per_s,
         options.anchors,
         words=f"{options.beyond_words} at {rate_per_s:g}/s" if options.beyond_words else "",
     )
+    layouts = [_laid_out(sized, deployment, options, presets) for deployment in DEPLOYMENTS]
+    return next((one for one in layouts if _deploys(one, options)), layouts[-1])
+
+
+def _laid_out(sized: sizing.Sizing, deployment: Deployment, options: Options, presets: Presets) -> Layout:
     maximum = {one.service: _maximum(one, options) for one in sized.services}
     pool = {one.service: _pool(one, options) for one in sized.services}
-    layouts = (_laid_out(sized, deployment, maximum, pool, options, presets) for deployment in DEPLOYMENTS)
-    return next((one for one in layouts if _deploys(one, options)), None) or _laid_out(
-        sized, DEPLOYMENTS[-1], maximum, pool, options, presets
-    )
-
-
-def _laid_out(
-    sized: sizing.Sizing,
-    deployment: Deployment,
-    maximum: dict[str, Figure],
-    pool: dict[str, Figure],
-    options: Options,
-    presets: Presets,
-) -> Layout:
     connections = _connections(sized, deployment, maximum, pool, options)
     return Layout(
         sizing=sized,
@@ -149,6 +140,11 @@ def _known_count(layout: Layout, options: Options) -> int | None:
     return sized.anchor.instances if sized.exact and same else None
 
 
+def of_preset(name: str, presets: Presets) -> Layout:
+    """A preset, laid out with the default options. Raises `UsageError` for an unknown name."""
+    return lay_out(presets.named(name).rate_per_s, Options(anchors=presets.anchors), presets)
+
+
 def place(layout: Layout, options: Options) -> Placement:
     """Choose the instances. Raises `UsageError` where a task is larger than the instance."""
     sized = layout.sizing
@@ -165,7 +161,7 @@ def place(layout: Layout, options: Options) -> Placement:
     return Placement(
         instance=instance,
         count=count,
-        maximum=found + max(0, grown.count - needed.count) + 1,
+        maximum=found + max(0, grown.count - max(found, needed.count)) + 1,
         checked=check(demands, instance, found, zones=options.zones, spare=SPARE),
         packing=pack(demands, instance, found, zones=options.zones),
         enough=needed.count,
@@ -273,7 +269,7 @@ def _connections(
 
 
 def _percentages(deployment: Deployment, planned: int) -> tuple[int, int]:
-    eighth = max(1, planned // SURGE_SHARE)
+    eighth = max(1, math.ceil(planned / SURGE_SHARE))
     if deployment == "in-place":
         return budget.in_place(planned, eighth)
     return budget.percentages(planned, eighth if deployment == "eighth" else 1)
