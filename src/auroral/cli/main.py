@@ -20,6 +20,7 @@ COMMANDS = {
     "schema": ("auroral.cli.schema:schema", "Make Temporal's schema on Aurora DSQL, and say how it is."),
     "visibility": ("auroral.cli.visibility:visibility", "Make Temporal's visibility index on OpenSearch."),
     "local": ("auroral.cli.local:local", "Run a production-shaped cluster on this machine."),
+    "capacity": ("auroral.cli.capacity:capacity", "Plan a cluster, its budget and its cost."),
     "dsql": ("auroral.cli.dsql:dsql", "Look at a cluster of Aurora DSQL."),
     "cluster": ("auroral.cli.cluster:cluster", "Look after a Temporal cluster's own records."),
 }
