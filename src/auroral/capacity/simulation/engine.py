@@ -256,7 +256,7 @@ class Engine:
         for controller in self._controllers:
             controller.begin(self)
         for spec in processes:
-            self._start(spec)
+            self.act(Start(at_s=0, process=spec))
         self._loop()
         return self._outcome()
 

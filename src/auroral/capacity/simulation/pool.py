@@ -159,11 +159,8 @@ class Pool:
         now = self._clock.now
         self._opening -= 1
         self._record.refused(verdict, self._owner.id)
-        wait = self._holdoff.failed(now, self._chance.random())
+        self._holdoff.failed(now, self._chance.random())
         if self._keeping:
-            if self._again_at < now + wait:
-                self._again_at = now + wait
-                self._clock.at(self._again_at, self._again)
             self._plan()
         else:
             self.warmup.failed(self._chance.random())
@@ -182,6 +179,9 @@ class Pool:
         most = self._most_opening
         if self._holdoff.failures:
             most = policy.max_opening(self._holdoff.leave(now), most)
+            if not most and self._again_at != self._holdoff.until:
+                self._again_at = self._holdoff.until
+                self._clock.at(self._again_at, self._again)
         if due and ready + due > self._target:
             due -= self._retire(now, ready, due, most)
         to_open, _ = policy.keep(
