@@ -1,7 +1,7 @@
 """Provide what the tests need beyond Python, or say what to type: `python -m tests.needs`.
 
 A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs (with Go on
-PATH, or with the Go of a wheel). Chromium comes from the system's
+PATH, or with the Go of a wheel), and OpenSearch's jars (with Maven). Chromium, Java and Maven come from the system's
 packages: installed here where that is allowed (Debian and Ubuntu, as root), else named with the line to type.
 """
 
@@ -14,10 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from auroral.errors import AuroralError
 from auroral.local.binaries import LOCALDB, SCHEMA, SERVER, obtain_binaries
 from auroral.temporal.build import obtain_cli
+from tests.support.opensearch import obtain
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGE = "chromium"
@@ -31,7 +33,11 @@ _HOW_TO_INSTALL = {
     "brew": f"brew install --cask {PACKAGE}",
 }
 
+JAVA_TOOLS = ("java", "javac", "mvn")
+_JAVA_PACKAGES = ("default-jdk-headless", "maven")
+
 Which = Callable[[str], str | None]
+Run = Callable[[Sequence[str]], int]
 
 
 def find_browser(which: Which = shutil.which) -> str | None:
@@ -49,9 +55,7 @@ def how_to_install(which: Which = shutil.which, *, root: bool) -> str:
     return " && ".join(f"sudo {part}" for part in line.split(" && "))
 
 
-def need_browser(
-    *, which: Which = shutil.which, root: bool, run: Callable[[Sequence[str]], int], say: Callable[[str], None]
-) -> bool:
+def need_browser(*, which: Which = shutil.which, root: bool, run: Run, say: Callable[[str], None]) -> bool:
     """See that Chromium is there, installing it where that is allowed; say what to type where it is not."""
     if find_browser(which):
         return True
@@ -65,6 +69,37 @@ def need_browser(
             return True
     say(f"the tests of the HTML report need Chromium: type\n\n    {how_to_install(which, root=root)}\n")
     return False
+
+
+def need_opensearch(
+    *, which: Which = shutil.which, root: bool, run: Run, say: Callable[[str], None], cache: Path | None = None
+) -> bool:
+    """See that OpenSearch's jars are there, fetching them with Maven; install Java and Maven where that is allowed."""
+    missing = [tool for tool in JAVA_TOOLS if which(tool) is None]
+    if missing and root and which("apt-get"):
+        say(f"installing {' and '.join(_JAVA_PACKAGES)}, which the tests of the visibility store need")
+        for command in (
+            ["apt-get", "update"],
+            ["apt-get", "install", "--yes", "--no-install-recommends", *_JAVA_PACKAGES],
+        ):
+            if run(command) != 0:
+                say(f"`{' '.join(command)}` failed")
+                break
+        missing = [tool for tool in JAVA_TOOLS if which(tool) is None]
+    if missing:
+        line = f"apt-get update && apt-get install --yes {' '.join(_JAVA_PACKAGES)}"
+        say(
+            f"the tests of the visibility store need {', '.join(missing)} on PATH (a JDK of 17 or later, Maven); on "
+            f"Debian and Ubuntu type\n\n    {line if root else line.replace('apt-get', 'sudo apt-get')}\n"
+        )
+        return False
+    if obtain.is_there(cache):
+        return True
+    say("fetching OpenSearch's jars with Maven (about 90 MB, the first time only)")
+    if not obtain.obtain(run, cache):
+        say("OpenSearch's jars could not be fetched; the last lines above say why. Again: python -m tests.needs")
+        return False
+    return True
 
 
 def need_temporal(say: Callable[[str], None]) -> bool:
@@ -118,7 +153,13 @@ def _run(command: Sequence[str]) -> int:
 
 def main() -> int:
     """Provide everything; return the exit status."""
-    there = [need_temporal(_say), need_server(_say), need_browser(root=os.geteuid() == 0, run=_run, say=_say)]
+    root = os.geteuid() == 0
+    there = [
+        need_temporal(_say),
+        need_server(_say),
+        need_opensearch(root=root, run=_run, say=_say),
+        need_browser(root=root, run=_run, say=_say),
+    ]
     return 0 if all(there) else 1
 
 

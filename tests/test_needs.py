@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.needs import find_browser, how_to_install, need_browser
+from tests.needs import find_browser, how_to_install, need_browser, need_opensearch
+from tests.support.opensearch import obtain
 
 
 class System:
@@ -63,6 +65,58 @@ def test_else_the_line_to_type_is_told(system: System, root: bool, line: str) ->
     assert not system.need(root=root)
     assert line in system.said[-1]
     assert line in how_to_install(system.which, root=root)
+
+
+class JavaSystem(System):
+    """A machine on which Maven brings what it is asked for."""
+
+    def run(self, command: Sequence[str]) -> int:
+        self.ran.append(" ".join(command[:2]))
+        if not self.online:
+            return 1
+        if command[0] == "apt-get" and "install" in command:
+            self.programs |= {"java", "javac", "mvn"}
+        if command[0] == "mvn":
+            folder = Path(next(part for part in command if part.startswith("-DoutputDirectory=")).split("=")[1])
+            folder.mkdir()
+            with zipfile.ZipFile(folder / "opensearch-security-2.19.1.0.zip", "w") as plugin:
+                for name in ("opensearch-security-2.19.1.0.jar", "netty-common-4.1.118.Final.jar", "config/roles.yml"):
+                    plugin.writestr(name, name)
+            (folder / "netty-common-4.1.135.Final.jar").touch()
+        return 0
+
+    def need_jars(self, cache: Path, *, root: bool = False) -> bool:
+        return need_opensearch(which=self.which, root=root, run=self.run, say=self.said.append, cache=cache)
+
+
+def test_jars_are_fetched_once_and_kept(tmp_path: Path) -> None:
+    system = JavaSystem("java", "javac", "mvn")
+    assert system.need_jars(tmp_path)
+    assert [line.split()[0] for line in system.ran] == ["mvn", "javac"]
+    security = sorted(path.name for path in (obtain.folder(tmp_path) / "security").iterdir())
+    assert security == ["config", "opensearch-security-2.19.1.0.jar"]  # the node has a Netty of its own
+    assert system.need_jars(tmp_path)
+    assert len(system.ran) == 2
+
+
+def test_java_is_installed_where_that_is_allowed(tmp_path: Path) -> None:
+    system = JavaSystem("apt-get")
+    assert system.need_jars(tmp_path, root=True)
+    assert system.ran[:2] == ["apt-get update", "apt-get install"]
+
+
+def test_else_the_line_for_java_is_told(tmp_path: Path) -> None:
+    system = JavaSystem("apt-get", "java")
+    assert not system.need_jars(tmp_path)
+    assert "need javac, mvn on PATH" in system.said[-1]
+    assert "sudo apt-get update && sudo apt-get install --yes default-jdk-headless maven" in system.said[-1]
+
+
+def test_jars_that_cannot_be_fetched_leave_nothing(tmp_path: Path) -> None:
+    system = JavaSystem("java", "javac", "mvn", online=False)
+    assert not system.need_jars(tmp_path)
+    assert "could not be fetched" in system.said[-1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_test_is_skipped() -> None:

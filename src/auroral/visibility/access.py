@@ -10,8 +10,8 @@ from auroral.errors import UsageError
 
 _ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+")
 
-CLUSTER_PERMISSIONS = ("cluster:monitor/health", "cluster:monitor/main", "indices:data/write/bulk")
-"""What Temporal 1.32.2 asks beyond its index: health after a new search attribute, the root page, the bulk request."""
+CLUSTER_PERMISSIONS = ("cluster:monitor/health", "indices:data/write/bulk")
+"""What Temporal 1.32.2 asks beyond its index: its health after a new search attribute, and the bulk request itself."""
 
 INDEX_PERMISSIONS = (
     "indices:admin/mapping/put",
@@ -21,7 +21,6 @@ INDEX_PERMISSIONS = (
     "indices:data/write/bulk*",
     "indices:data/write/delete",
     "indices:data/write/index",
-    "indices:monitor/health",
 )
 """What it asks of the index (its client, elasticsearch/client/client_v7.go): documents are read, counted, written and
 deleted, search attributes added to the mapping. The index is neither created nor deleted by a server."""

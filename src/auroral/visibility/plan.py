@@ -13,6 +13,8 @@ from auroral.visibility.template import Template, flat_settings
 _DYNAMIC_SETTINGS = ("number_of_replicas", "auto_expand_replicas", "search.idle.after")
 """Settings of the template that OpenSearch changes on an open index; the others are fixed when it is made."""
 
+_SHARDS = "number_of_shards"
+
 _MANAGED_BY_OTHERS = ("number_of_replicas",)
 """OpenSearch sets it itself where `auto_expand_replicas` is on."""
 
@@ -94,7 +96,7 @@ def make_plan(wanted: Template, found: Found, arns: Sequence[str], *, shards_ask
     if newer is not None:
         notes.append(newer)
     else:
-        _template(wanted, found, differences, steps)
+        _template(wanted, found, differences, steps, shards_asked=shards_asked)
     if not found.concrete:
         differences.append(Difference(what=f"index {wanted.index} is missing", in_place=True))
         steps.append(
@@ -130,17 +132,22 @@ def _newer(wanted: Template, found: Found) -> str | None:
     )
 
 
-def _template(wanted: Template, found: Found, differences: list[Difference], steps: list[Step]) -> None:
-    there = found.template
+def _template(
+    wanted: Template, found: Found, differences: list[Difference], steps: list[Step], *, shards_asked: bool
+) -> None:
+    there, body = found.template, wanted.body
+    if there is not None and not shards_asked:
+        # Somebody's choice, which stays.
+        shards = flat_settings(there.get("settings") or {}).get(_SHARDS, wanted.settings[_SHARDS])
+        body["settings"] = {"index": {**wanted.raw_settings["index"], _SHARDS: shards}}
     if there is None:
         what, verb = f"template {wanted.name} is missing", "create"
-    elif _comparable(there) != _comparable(wanted.body):
+    elif _comparable(there) != _comparable(body):
         what, verb = f"template {wanted.name} is not that of Temporal {wanted.source.version}", "update"
     else:
         return
     differences.append(Difference(what=what, in_place=True))
-    path = f"/_template/{wanted.name}"
-    steps.append(Step(what=f"{verb} template {wanted.name}", method="PUT", path=path, body=wanted.body))
+    steps.append(Step(what=f"{verb} template {wanted.name}", method="PUT", path=f"/_template/{wanted.name}", body=body))
 
 
 def _comparable(body: dict[str, Any]) -> Any:
@@ -218,7 +225,7 @@ def _settings(
         ):
             continue
         told = f"setting {name} is {there or 'not set'}, not {value}"
-        if name == "number_of_shards" and not shards_asked:
+        if name == _SHARDS and not shards_asked:
             notes.append(f"the index has {there} primary shards; Temporal's template has {value}")
         elif name in _DYNAMIC_SETTINGS:
             differences.append(Difference(what=told, in_place=True))

@@ -6,6 +6,8 @@ Requests are signed with AWS credentials (SigV4, service `es`) by opensearch-py,
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,8 @@ READ_TIMEOUT_S = 15.0
 WRITE_TIMEOUT_S = 90.0
 """Of one request. A new index waits for its shards, on a busy domain for many seconds."""
 
+_CONNECTION = re.compile(r"^(<[^>]*>|HTTPS?Connection\([^)]*\)): ")
+"""What urllib3 puts before the reason."""
 _SECURITY_API = "/_plugins/_security/api"
 _NOT_THERE = 404
 _NO_HANDLER = 400
@@ -140,7 +144,7 @@ class VisibilityStore:
         if isinstance(error, exceptions.ConnectionTimeout):
             return TargetError(f"{where} does not answer in time", hint="is it in a network that is reached from here?")
         return TargetError(
-            f"cannot connect to {where}: {_words(error.error)}",
+            f"cannot connect to {where}: {_words(_CONNECTION.sub('', str(error.error)))}",
             hint="a domain in a VPC is reached from within it only; run this command as a task of the cluster",
         )
 
@@ -185,6 +189,8 @@ def _client(target: VisibilityTarget, password: str) -> OpenSearch:
             f"`auroral visibility` needs the Python package {error.name}", hint="pip install 'auroral[aws]'"
         ) from error
 
+    # It warns of each answer that is an error, such as an index that is not there yet: on stderr, without a handler.
+    logging.getLogger("opensearch").addHandler(logging.NullHandler())
     options: dict[str, Any] = {}
     if target.scheme == "https":
         options["ssl_context"] = _tls(target.ca_file)

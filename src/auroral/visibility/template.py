@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -71,9 +70,6 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 def template_for(index: str, *, shards: int | None = None) -> Template:
     """Temporal's template for this index, with another number of primary shards where one is given."""
     document, source = _packaged()
-    patterns = tuple(document["index_patterns"])
-    if not any(fnmatchcase(index, pattern) for pattern in patterns):
-        patterns = (f"{index}*",)
     raw = {"index": dict(document["settings"]["index"])}
     if shards is not None:
         raw["index"]["number_of_shards"] = str(shards)
@@ -81,7 +77,8 @@ def template_for(index: str, *, shards: int | None = None) -> Template:
         index=index,
         name=f"{index}_template",
         order=document["order"],
-        patterns=patterns,
+        # Temporal's own pattern, temporal_visibility_v1*, would also decide on other clusters' indexes on this domain.
+        patterns=(index, f"{index}-*"),
         settings=flat_settings(raw),
         raw_settings=raw,
         dynamic=document["mappings"]["dynamic"],
