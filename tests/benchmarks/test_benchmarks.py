@@ -11,6 +11,7 @@ import pytest
 from benchmarks.__main__ import NAMES, main
 from benchmarks.lag import MAX_RATIO, Comparison, Lags, compare, quantile_ms
 from benchmarks.memory import growth_bytes
+from benchmarks.pool_day import day, failures
 from benchmarks.startup import wall_s
 
 
@@ -59,6 +60,19 @@ def test_memory_runs() -> None:
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert " 4,000 |" in ended.stdout
+
+
+def test_a_pool_day_runs_and_keeps_its_pools_full() -> None:
+    outcome, cpu_s, rss_bytes = day(hours=1, seed=1)
+    assert outcome.totals.expired > 9_000
+    assert outcome.shortages == []
+    assert len(rss_bytes) == 2
+    assert failures(outcome, cpu_s, rss_bytes) == []
+    mebibyte = 1024 * 1024
+    assert failures(outcome, 22.0, [0, 10 * mebibyte, 15 * mebibyte]) == [
+        "22.0 s of CPU; at most 21 s",
+        "5 MiB more after the first hour; at most 4 MiB",
+    ]
 
 
 def test_startup_takes_what_a_program_takes() -> None:

@@ -26,11 +26,12 @@ class Opener(Protocol):
 class Dial:
     """Opens connections of one process: gate, attempt, answer."""
 
-    __slots__ = ("_latency", "_owner", "_refusal", "_timeout")
+    __slots__ = ("_attempts", "_latency", "_owner", "_refusal", "_timeout")
 
     def __init__(self, owner: Opener, name: object) -> None:
         chance = stream(*owner.names, name, "dial")
         self._owner = owner
+        self._attempts = owner.record.series.attempts_by_service[owner.spec.service]
         self._latency = sampler(chance, owner.dsql.spec.connect_latency)
         self._refusal = sampler(chance, owner.dsql.spec.refusal_latency)
         self._timeout = nanos(owner.spec.connect_timeout_s)
@@ -39,14 +40,14 @@ class Dial:
         """Knock at DSQL now; one of the two is called when the answer is there."""
         owner = self._owner
         record, clock, dsql = owner.record, owner.clock, owner.dsql
-        service = owner.spec.service
-        record.attempts[record.second] += 1
-        record.series.attempts_by_service[service][record.second] += 1
+        second = record.second
+        record.attempts[second] += 1
+        self._attempts[second] += 1
         verdict = dsql.knock(clock.now)
         if verdict not in {"hang", "outage"}:
             record.level(dsql.level)
         if verdict == "admitted":
-            record.open_of[service] += 1
+            record.open_of[owner.spec.service] += 1
             took = self._latency()
             if took < self._timeout:
                 clock.at(clock.now + took, opened)

@@ -153,6 +153,7 @@ class Engine:
         self._run(spec)
 
     def _run(self, spec: ProcessSpec) -> None:
+        self._record.add_service(spec.service)
         incarnation = self._incarnations.get(spec.id, 0)
         self._incarnations[spec.id] = incarnation + 1
         process = Process(
@@ -166,7 +167,6 @@ class Engine:
             skip=self._skip,
             changed=self._changed,
         )
-        self._record.add_service(spec.service)
         self._processes[spec.id] = process
         process.start()
 

@@ -176,6 +176,8 @@ class Pool:
             return
         now = self._clock.now
         ready, due = len(self._ready), len(self._due)
+        if not due and ready + self._opening >= self._target + self._reservoir:
+            return
         most = self._most_opening
         if self._holdoff.failures:
             most = policy.max_opening(self._holdoff.leave(now), most)
