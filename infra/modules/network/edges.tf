@@ -55,8 +55,8 @@ variable "edges" {
 
   validation {
     condition = length(var.edges) == length(distinct([for edge in var.edges : "${edge.from} ${edge.to} ${edge.port}"]))
-    error_message = "edges must differ in from, to or port (AWS refuses the same rule twice); these say the same: ${join("; ", [
-      for same in values({ for key, edge in var.edges : "${edge.from} ${edge.to} ${edge.port}" => key... }) : join(", ", same) if length(same) > 1
+    error_message = "edges must differ in from, to or port (AWS refuses the same rule twice); these repeat another: ${join(", ", [
+      for key, edge in var.edges : key if length([for other in var.edges : other if other.from == edge.from && other.to == edge.to && other.port == edge.port]) > 1
     ])}. Keep one of each."
   }
 
@@ -70,12 +70,23 @@ variable "edges" {
 
   # 60 rules in each direction of a security group: Amazon VPC quotas, read in November 2026.
   validation {
-    condition = alltrue([for same in concat(
-      values({ for key, edge in var.edges : edge.from => key... }), values({ for key, edge in var.edges : edge.to => key... if edge.to != "internet" })
-    ) : length(same) <= 60])
-    error_message = "edges may give a security group 60 rules in each direction; too many: ${join("; ", concat(
-      [for party, same in { for key, edge in var.edges : edge.from => key... } : "${length(same)} from ${party}" if length(same) > 60],
-      [for party, same in { for key, edge in var.edges : edge.to => key... } : "${length(same)} to ${party}" if length(same) > 60],
-    ))}. Split the party."
+    condition = alltrue([
+      for party in distinct(values(var.edges)[*].from) : length([for edge in var.edges : edge if edge.from == party]) <= 60
+    ])
+    error_message = "edges may give a security group 60 egress rules; more come from ${join(", ", [
+      for party in distinct(values(var.edges)[*].from) : "${party} (${length([for edge in var.edges : edge if edge.from == party])})"
+      if length([for edge in var.edges : edge if edge.from == party]) > 60
+    ])}. Split the party."
+  }
+
+  validation {
+    condition = alltrue([
+      for party in distinct(values(var.edges)[*].to) : length([for edge in var.edges : edge if edge.to == party]) <= 60
+      if party != "internet" && !startswith(party, "prefix:")
+    ])
+    error_message = "edges may give a security group 60 ingress rules; more lead to ${join(", ", [
+      for party in distinct(values(var.edges)[*].to) : "${party} (${length([for edge in var.edges : edge if edge.to == party])})"
+      if length([for edge in var.edges : edge if edge.to == party]) > 60 && party != "internet" && !startswith(party, "prefix:")
+    ])}. Split the callers, or lead them through a party of their own."
   }
 }
