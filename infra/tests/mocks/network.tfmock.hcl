@@ -1,0 +1,3 @@
+mock_resource "aws_vpc_endpoint" {
+  defaults = { prefix_list_id = "pl-00000000" }
+}
