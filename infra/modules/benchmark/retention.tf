@@ -5,9 +5,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "results" {
     id     = "leftovers"
     status = "Enabled"
 
-    filter {
-      prefix = ""
-    }
+    filter {}
 
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
@@ -18,20 +16,16 @@ resource "aws_s3_bucket_lifecycle_configuration" "results" {
     }
   }
 
-  dynamic "rule" {
-    for_each = var.results_retention_days == null ? [] : [var.results_retention_days]
+  rule {
+    id     = "results"
+    status = var.results_retention_days == null ? "Disabled" : "Enabled"
 
-    content {
-      id     = "results"
-      status = "Enabled"
+    filter {
+      prefix = local.prefix
+    }
 
-      filter {
-        prefix = local.prefix
-      }
-
-      expiration {
-        days = rule.value
-      }
+    expiration {
+      days = coalesce(var.results_retention_days, 365)
     }
   }
 
