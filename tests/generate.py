@@ -10,6 +10,7 @@ import click
 
 from auroral.bench.options import CONFIG_VARIABLE, GROUPS, SETTINGS
 from auroral.bench.result import SCHEMA_ID, schema
+from auroral.capacity import document
 from auroral.cli.main import root, run
 from auroral.cli.process import Process
 from auroral.config import Setting
@@ -96,11 +97,23 @@ def result_schema() -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def plan_schema() -> str:
+    """The JSON Schema of `auroral capacity plan --json`."""
+    document_ = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:{document.SCHEMA_ID.replace('/', ':')}",
+        "title": f"auroral capacity plan ({document.SCHEMA_ID})",
+        **document.schema(),
+    }
+    return json.dumps(document_, indent=2, ensure_ascii=False) + "\n"
+
+
 def files() -> dict[str, str]:
     """Every generated file, by its name in docs/reference."""
     return {
         "cli.md": cli_reference(),
         "configuration.md": configuration_reference(),
+        "plan-schema.json": plan_schema(),
         "result-schema.json": result_schema(),
     }
 

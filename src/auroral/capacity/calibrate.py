@@ -117,8 +117,8 @@ def parse_services(text: str, base: Anchor) -> dict[str, Size]:
         name, equals, value = part.partition("=")
         if not equals or name not in RING_SERVICES:
             raise _malformed(part)
-        replicas, _, sizes = value.partition("x")
-        numbers = [replicas, *(sizes.split(":") if sizes else [])]
+        replicas, times, sizes = value.partition("x")
+        numbers = [replicas, *(sizes.split(":") if times else [])]
         if len(numbers) > 4 or not all(one.isascii() and one.isdigit() and int(one) > 0 for one in numbers):
             raise _malformed(part)
         given = dict(zip(("replicas", "cpu_units", "memory_mib", "pool_size"), map(int, numbers), strict=False))

@@ -223,7 +223,7 @@ class ViolationPlan(_Document, frozen=True, kw_only=True):
     """A limit that the request is over."""
 
     limit: str
-    """Stable: the name of the sum, `start-period`, `session-lifetime`, `shards`, …"""
+    """Stable: the name of the sum, `start-period-history`, `replacement-worker`, `shard-writes`, …"""
     needed: float
     allowed: float
     unit: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from auroral.capacity import warmup
 from auroral.capacity.budget import Check, ServiceConnections, restart_gap_s
 from auroral.capacity.document import DsqlPlan, SumPlan, TermPlan, TimePlan
@@ -14,7 +12,7 @@ from auroral.capacity.layout import Layout, Options
 def dsql(laid: Layout, options: Options) -> DsqlPlan:
     """The budget, its sums and its times."""
     services, allowed, pace = laid.connections, options.allowance, options.pace
-    counter = math.floor(allowed.rate_per_s - allowed.operator_rate_per_s) if options.distributed else None
+    counter = options.counter_per_s
     cold_s = warmup.cold_start_s(services, pace, counter_per_s=counter)
     replaced = warmup.replacement(services, options.lifetime, cold_s)
     total = sum(one.planned * one.held for one in services)
@@ -22,9 +20,7 @@ def dsql(laid: Layout, options: Options) -> DsqlPlan:
     usual = options.lifetime == warmup.Lifetime()
     skew = None
     if counter is not None:
-        skew_s = warmup.counter_skew_s(
-            counter, allowed.rate_per_s, allowed.burst, allowed.operator_rate_per_s, allowed.operator_burst
-        )
+        skew_s = warmup.counter_skew_s(allowed, counter, pace.slow_connect_s)
         skew = derived(round(skew_s, 2), "s either way", "(⌈t + 2s⌉ + 1) × limit stays within DSQL's bucket")
     return DsqlPlan(
         connections=derived(total, "connections", "replicas × (pool + reservoir)"),

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from auroral.capacity import warmup
 from auroral.capacity.document import ViolationPlan
-from auroral.capacity.layout import Layout, Options
-from auroral.dsql import limits
+from auroral.capacity.layout import Layout, Options, start_periods_s
 from auroral.units import format_duration, format_number
 
 WRITE_S = 0.035
@@ -37,7 +36,7 @@ def violations(layout: Layout, options: Options, transitions_per_s: float) -> li
     return [
         *_sums(layout),
         *_start_periods(layout, options),
-        *_lifetime(layout, options),
+        *_lifetimes(layout, options),
         *_shards(layout, transitions_per_s),
     ]
 
@@ -75,8 +74,9 @@ def _sums(layout: Layout) -> list[ViolationPlan]:
 
 def _start_periods(layout: Layout, options: Options) -> list[ViolationPlan]:
     found = []
+    periods_s = start_periods_s(layout, options)
     for one in layout.connections:
-        period_s = warmup.start_period_s(one, options.pace)
+        period_s = periods_s[one.service]
         if period_s > warmup.MOST_START_PERIOD_S:
             detail = (
                 f"{one.service}: {one.held:,} connections at {format_number(one.rate_per_s)}/s after a burst of "
@@ -96,26 +96,27 @@ def _start_periods(layout: Layout, options: Options) -> list[ViolationPlan]:
     return found
 
 
-def _lifetime(layout: Layout, options: Options) -> list[ViolationPlan]:
-    filled_s = warmup.cold_start_s(layout.connections, options.pace)
-    behind_s = warmup.replacement(layout.connections, options.lifetime, filled_s).slowest_s
-    longest_s = options.lifetime.lifetime_s + behind_s
-    if longest_s <= limits.SESSION_LIFETIME_S:
-        return []
-    detail = (
-        f"connections of {format_duration(options.lifetime.lifetime_s)} may wait {format_duration(behind_s)} for their "
-        f"replacement; DSQL ends a session after {format_duration(limits.SESSION_LIFETIME_S)}"
-    )
-    return [
-        ViolationPlan(
-            limit="session-lifetime",
-            needed=round(longest_s, 1),
-            allowed=limits.SESSION_LIFETIME_S,
-            unit="s",
-            detail=detail,
-            advice="a shorter --lifetime, or fewer connections a pool: --pool",
-        )
-    ]
+def _lifetimes(layout: Layout, options: Options) -> list[ViolationPlan]:
+    found = []
+    life = options.lifetime
+    for one in layout.connections:
+        needed_per_s = warmup.replaced_per_s(one, life)
+        if needed_per_s > one.rate_per_s:
+            detail = (
+                f"{one.service}: {one.held:,} connections of {format_duration(life.lifetime_s)} are to be replaced at "
+                f"{format_number(needed_per_s)}/s; each task may open {format_number(one.rate_per_s)}/s"
+            )
+            found.append(
+                ViolationPlan(
+                    limit=f"replacement-{one.service}",
+                    needed=round(needed_per_s, 3),
+                    allowed=one.rate_per_s,
+                    unit="connects/s a task",
+                    detail=detail,
+                    advice="a longer --lifetime, or fewer connections a pool: --pool",
+                )
+            )
+    return found
 
 
 def _shards(layout: Layout, transitions_per_s: float) -> list[ViolationPlan]:

@@ -46,6 +46,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     distributed: bool = False
     history_shards: int | None = None
 
+    @property
+    def counter_per_s(self) -> int | None:
+        """Limit of the counter that all processes share: DSQL's rate less what operators keep; None: there is none."""
+        allowed = self.allowance
+        return math.floor(allowed.rate_per_s - allowed.operator_rate_per_s) if self.distributed else None
+
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """One cluster, laid out."""
@@ -117,11 +123,18 @@ def _laid_out(sized: sizing.Sizing, deployment: Deployment, options: Options, pr
     )
 
 
+def start_periods_s(layout: Layout, options: Options) -> dict[str, int]:
+    """The health check's start period of each service; above 300 is more than ECS takes."""
+    total = sum(one.planned * one.held for one in layout.connections)
+    shared_s = total / options.counter_per_s if options.counter_per_s else 0.0
+    return {one.service: warmup.start_period_s(one, options.pace, shared_s=shared_s) for one in layout.connections}
+
+
 def _deploys(layout: Layout, options: Options) -> bool:
     """Whether this deployment keeps DSQL's limits and the start period, and finds room on a preset's instances."""
     if layout.judgement.violations:
         return False
-    if any(warmup.start_period_s(one, options.pace) > warmup.MOST_START_PERIOD_S for one in layout.connections):
+    if any(period_s > warmup.MOST_START_PERIOD_S for period_s in start_periods_s(layout, options).values()):
         return False
     known = _known_count(layout, options)
     if known is None:

@@ -22,9 +22,10 @@ from auroral.capacity.request import Load, rebased
 def services(laid: Layout, options: Options, words: str) -> list[ServicePlan]:
     """The services of Temporal."""
     found = []
+    periods_s = layout.start_periods_s(laid, options)
     share = "its pool's share of DSQL's {}, less what operators keep, rounded down"
     for one, connections in zip(laid.sizing.services, laid.connections, strict=True):
-        period_s = warmup.start_period_s(connections, options.pace)
+        period_s = periods_s[one.service]
         found.append(
             ServicePlan(
                 service=one.service,

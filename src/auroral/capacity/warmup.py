@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from auroral.capacity.budget import ServiceConnections
-from auroral.dsql import limits
+from auroral.capacity.budget import Allowance, ServiceConnections
 
 MOST_START_PERIOD_S = 300
 """ECS takes no longer start period: API reference, HealthCheck, `startPeriod`, read in November 2026."""
@@ -62,9 +61,7 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True):
 
     mean_per_s: float
     worst_per_s: float
-    """After a cold start, when all were opened within the fill time."""
-    slowest_s: float
-    """The longest that a connection outlives its end, because its process's bucket lets no replacement through yet."""
+    """After a cold start: all were opened within the fill time, and expire over that or the jitter, the longer one."""
 
 
 def fill_s(one: ServiceConnections, connect_s: float) -> float:
@@ -75,10 +72,13 @@ def fill_s(one: ServiceConnections, connect_s: float) -> float:
     return max(one.held * connect_s, by_tokens_s)
 
 
-def start_period_s(one: ServiceConnections, pace: Pace) -> int:
-    """For how long failed health checks must not count, in whole seconds; above 300 is more than ECS takes."""
+def start_period_s(one: ServiceConnections, pace: Pace, *, shared_s: float = 0.0) -> int:
+    """For how long failed health checks must not count, in whole seconds; above 300 is more than ECS takes.
+
+    `shared_s`: how long the shared counter takes to let every process's connections through, where there is one.
+    """
     pool_only = msgspec.structs.replace(one, reservoir=0)
-    filled_s = fill_s(pool_only, pace.slow_connect_s)
+    filled_s = max(fill_s(pool_only, pace.slow_connect_s), shared_s)
     if math.isinf(filled_s):
         return MOST_START_PERIOD_S + 1
     return math.ceil(round(pace.stagger_s + filled_s + pace.margin_s, 6))
@@ -118,34 +118,25 @@ def deployment_s(one: ServiceConnections, pace: Pace) -> float:
 
 
 def replacement(services: Sequence[ServiceConnections], life: Lifetime, filled_s: float) -> Replacement:
-    """How often connections of these lifetimes are replaced, and how far expiry can fall behind."""
+    """How often connections of these lifetimes are replaced, `filled_s` the time in which all were opened."""
     total = sum(one.planned * one.held for one in services)
-    window_s = max(life.spread_s, filled_s, 1e-9)
-    behind_s = [
-        (one.held - one.burst) / one.rate_per_s - window_s if one.rate_per_s > 0 else math.inf
-        for one in services
-        if one.planned
-    ]
     return Replacement(
-        mean_per_s=total / life.mean_s,
-        worst_per_s=total / window_s,
-        slowest_s=max(0.0, *behind_s) if behind_s else 0.0,
+        mean_per_s=total / life.mean_s, worst_per_s=total / max(life.spread_s, filled_s, life.lifetime_s / 1_000)
     )
 
 
-def outlives_session(life: Lifetime, slowest_s: float) -> bool:
-    """Whether DSQL would end a connection before its replacement is there."""
-    return life.lifetime_s + slowest_s > limits.SESSION_LIFETIME_S
+def replaced_per_s(one: ServiceConnections, life: Lifetime) -> float:
+    """How often one process replaces a connection, in the long run."""
+    return one.held / life.mean_s
 
 
-def counter_skew_s(
-    limit_per_s: float, rate_per_s: float, burst: int, operator_rate_per_s: float, reserve: int
-) -> float:
+def counter_skew_s(allowance: Allowance, limit_per_s: float, delay_s: float) -> float:
     """How far clocks may be off, either way, before the shared counter could let DSQL refuse.
 
-    At most (⌈t + 2s⌉ + 1) × limit connections pass in any t seconds (docs/server.md, "The counter"); DSQL admits
-    burst + rate × t. Operators' own connections are not counted by it.
+    At most (⌈t + 2s⌉ + 1) × limit connections pass in any t seconds (docs/server.md, "The counter"), and reach DSQL
+    within `delay_s`; DSQL admits burst + rate × t. Operators' own connections are not counted by it.
     """
-    if limit_per_s + operator_rate_per_s > rate_per_s:
+    if limit_per_s + allowance.operator_rate_per_s > allowance.rate_per_s:
         return 0.0
-    return max(0.0, ((burst - reserve) / limit_per_s - 2) / 2)
+    spare_s = (allowance.burst - allowance.operator_burst) / limit_per_s - 2
+    return max(0.0, (spare_s - delay_s) / 2)

@@ -200,7 +200,8 @@ def _times(plan: Plan) -> list[str]:
 
 def _bill(plan: Plan) -> list[str]:
     cost = plan.cost
-    lines = [f"Cost in {cost.region}, US dollars a month of 730 hours, on demand, without tax ({cost.prices})"]
+    lines = [f"Cost in {cost.region}, US dollars a month of 730 hours, on demand, without tax"]
+    lines += _field("prices", cost.prices)
     for item in cost.items:
         usd = f"{item.usd:,.2f}" if item.usd is not None else "no price"
         each = f"{item.usd_per_unit:g}" if item.usd_per_unit is not None else "?"
