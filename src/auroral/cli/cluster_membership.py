@@ -65,15 +65,19 @@ def _confirmed(rows: int) -> bool:
     """Ask, where there is somebody to answer."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
-            f"{rows:,} rows could be deleted, and nobody is here to confirm it", hint="--yes deletes without asking"
+            f"{_rows(rows)} could be deleted, and nobody is here to confirm it", hint="--yes deletes without asking"
         )
-    return click.confirm(f"Delete {rows:,} rows?", err=True)
+    return click.confirm(f"Delete {_rows(rows)}?", err=True)
 
 
 def _told(deleted: int, asked: int) -> str:
     kept = asked - deleted
-    more = f"; {kept:,} stayed: heard of since, or deleted by Temporal itself" if kept else ""
-    return f"{deleted:,} rows deleted{more}"
+    more = f"; {kept:,} not: heard of since, or deleted by Temporal itself" if kept else ""
+    return f"{_rows(deleted)} deleted{more}"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 async def _read(target: DsqlTarget) -> tuple[list[Member], datetime]:
@@ -102,4 +106,4 @@ async def _delete(
             return await delete(session, gone, read_at=read_at, older_than_s=older_than_s, deleted=deleted)
     finally:
         if sys.exception() is not None and done:
-            process.err(f"{done:,} rows had been deleted by then")
+            process.err(f"deleted by then: {_rows(done)}")

@@ -61,7 +61,7 @@ def summary(members: Sequence[Member], gone: Sequence[Member], older_than_s: flo
     """One line: how many rows, and how many of hosts that are gone."""
     live = len(members) - len(gone)
     return (
-        f"{len(members):,} rows in cluster_membership: {live:,} of hosts heard of within "
+        f"{len(members):,} row{'' if len(members) == 1 else 's'} in cluster_membership: {live:,} of hosts heard of within "
         f"{format_duration(older_than_s)}, {len(gone):,} of hosts that were not"
     )
 
