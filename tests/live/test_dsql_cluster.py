@@ -19,6 +19,7 @@ import pytest_asyncio
 from auroral.local.double.statistics import Snapshot
 from auroral.local.health import why_unhealthy
 from tests.support.dsql_cluster import (
+    SERVER_ROLE,
     STARTUP_CONNECTIONS,
     ConnectSettings,
     Load,
@@ -29,7 +30,7 @@ from tests.support.dsql_cluster import (
 )
 from tests.support.dsql_faults import pause_an_owner
 from tests.support.shard_audit import ShardAudit
-from tests.support.simulated_start import connect_latency_s, furthest_apart, simulated, warm_up_range_s, warm_ups
+from tests.support.simulated_start import like_simulated
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
@@ -38,9 +39,6 @@ REFILL_S = SETTINGS.refill_s + 80
 """How long pools may take to be full again: by their limiter, by the minute after which an idle
 connection is asked whether it still lives, and for a machine that is busy."""
 CONFLICTS = 0.1
-EARLY_S, LATE_S, APART = 0.1, 0.6, 2
-"""By how much a real warm-up may be shorter than a simulated one, and longer on a machine that is busy; and by how many
-openings the curves of both may be apart."""
 UNKNOWN = 15
 """Commits whose answer is lost."""
 
@@ -66,7 +64,7 @@ async def proof(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Proof
 
 
 async def test_a_cold_start_opens_its_pools_and_no_more(proof: Proof) -> None:
-    openings = [one for one in proof.cold.openings if one.role == "temporal_server"]
+    openings = [one for one in proof.cold.openings if one.role == SERVER_ROLE]
     left = within_bound(openings, SETTINGS)
     assert proof.cold.refused == {}
     pools = SETTINGS.processes * SETTINGS.pool_size
@@ -77,20 +75,7 @@ async def test_a_cold_start_opens_its_pools_and_no_more(proof: Proof) -> None:
 
 async def test_a_simulated_cold_start_is_like_the_real_one(proof: Proof) -> None:
     """The same pools and limits from the same moments: warm-ups as long, and as many openings by each second."""
-    openings = sorted(one.at_s for one in proof.cold.openings if one.role == "temporal_server")
-    real = warm_ups(proof.watched, len(openings))
-    latency_s = connect_latency_s(proof.watched)
-    outcome = simulated(real, SETTINGS, latency_s)
-    assert outcome.totals.opened == len(openings)
-    apart = furthest_apart([at_s - openings[0] for at_s in openings], outcome)
-    assert apart <= APART, f"{apart} openings apart"
-    told = []
-    for one in real:
-        least_s, most_s = warm_up_range_s(one, SETTINGS, latency_s)
-        assert least_s - EARLY_S <= one.took_s <= most_s + LATE_S, f"{one}, simulated {least_s:.2f} to {most_s:.2f} s"
-        told.append(f"{one.took_s:.2f} ({least_s:.2f} to {most_s:.2f})")
-    print(f"warm-ups, simulated ones in brackets: {', '.join(told)} s")
-    print(f"at most {apart} of {len(openings)} openings apart; {latency_s * 1000:.0f} ms an opening")
+    print(like_simulated(proof.watched, [one for one in proof.cold.openings if one.role == SERVER_ROLE]))
 
 
 async def test_conflicts_are_replayed_and_move_no_shard(proof: Proof, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 from tests.support.dsql_cluster import ConnectSettings, Load, watched_cluster, within_bound
 from tests.support.dsql_faults import break_at_random, pause_an_owner
 from tests.support.shard_audit import ShardAudit
+from tests.support.simulated_start import like_simulated
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -81,6 +82,7 @@ async def test_pools_of_fifty_outlive_their_sessions(tmp_path: Path) -> None:
     double = {"session_lifetime_s": 60.0}
     cluster = watched_cluster(tmp_path / "cluster", settings, conflicts=0.1, environment=environment, double=double)
     async with cluster as watched:
+        print(like_simulated(watched, watched.openings()))
         await watched.pools_full(refill_s)
         began_s = time.monotonic()
         fewest, expired = whole, 0.0

@@ -11,10 +11,14 @@ from auroral.capacity.simulation.engine import simulate
 from auroral.capacity.simulation.outcome import Outcome
 from auroral.capacity.simulation.spec import DsqlSpec, Lognormal, ProcessSpec
 from auroral.capacity.simulation.timeline import Start
+from auroral.local.double.statistics import Opening
 from auroral.local.plan import Role
 from tests.support.dsql_cluster import ConnectSettings, Watched
 
 UNTIL_S = 300.0
+EARLY_S, LATE_S, APART = 0.1, 0.6, 2
+"""By how much a real warm-up may be shorter than a simulated one, and longer on a machine that is busy; and by how many
+openings the curves of both may be apart."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,26 @@ class WarmedUp:
     took_s: float
     startup_connections: int
     """That its brief stores opened."""
+
+
+def like_simulated(watched: Watched, openings: Sequence[Opening]) -> str:
+    """Assert that a cold start, which opened these, went as its simulation; say how much alike they were."""
+    times_s = sorted(one.at_s for one in openings)
+    real = warm_ups(watched, len(times_s))
+    latency_s = connect_latency_s(watched)
+    outcome = simulated(real, watched.settings, latency_s)
+    assert outcome.totals.opened == len(times_s)
+    apart = furthest_apart([at_s - times_s[0] for at_s in times_s], outcome)
+    assert apart <= APART, f"{apart} openings apart"
+    told = []
+    for one in real:
+        least_s, most_s = warm_up_range_s(one, watched.settings, latency_s)
+        assert least_s - EARLY_S <= one.took_s <= most_s + LATE_S, f"{one}, simulated {least_s:.2f} to {most_s:.2f} s"
+        told.append(f"{one.took_s:.2f} ({least_s:.2f} to {most_s:.2f})")
+    return (
+        f"warm-ups, simulated ones in brackets: {', '.join(told)} s; at most {apart} of {len(times_s)} openings apart; "
+        f"{latency_s * 1000:.0f} ms an opening"
+    )
 
 
 def warm_ups(watched: Watched, openings: int) -> list[WarmedUp]:
