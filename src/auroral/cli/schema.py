@@ -36,9 +36,17 @@ _COMMANDS = {
 }
 
 
+class _Rest(click.Argument):
+    """Arguments for somebody else; the help text explains them."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:  # type: ignore[override]
+        """Nothing: else it would stand among the options."""
+        return None
+
+
 def _params() -> list[click.Parameter]:
     return [
-        click.Argument(["args"], nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]..."),
+        _Rest(["args"], nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]..."),
         click.Option(["--user"], metavar="ROLE", help="Database role to enter as.  [default: admin]"),
         click.Option(
             ["--outputs"],

@@ -48,10 +48,9 @@ def _target(
     if any(name in _OWN_DATABASE for name in named):
         return []
     somewhere = flags.get("endpoint") or process.environ.get("DSQL_ENDPOINT", "").strip()
-    if not somewhere and not (deployment is not None and deployment.dsql_endpoint):
-        if any(name in _NEEDS_NO_DATABASE for name in named):
-            return []
-        raise missing_output(deployment, "dsql_endpoint", "--endpoint")
+    somewhere = somewhere or (deployment.dsql_endpoint if deployment is not None else None)
+    if not somewhere and any(name in _NEEDS_NO_DATABASE for name in named):
+        return []
     environ = {name: value for name, value in process.environ.items() if name != "DSQL_USER"}
     target, _ = resolve(flags=flags, environ=environ, deployment=deployment)
     chosen = {
@@ -135,9 +134,8 @@ def _in_cluster(
             running.stop()
             process.err("interrupted; the task was told to stop, and the same command goes on where it stopped")
         else:
-            process.err(
-                f"interrupted; the task goes on. Stop it: aws ecs stop-task --cluster {wanted.cluster} --task {running.arn}"
-            )
+            stop_it = f"aws ecs stop-task --cluster {wanted.cluster} --task {running.arn}"
+            process.err(f"interrupted; the task goes on. Stop it: {stop_it}")
         return ExitCode.INTERRUPTED
     return ended(last, what)
 

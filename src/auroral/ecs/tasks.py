@@ -215,7 +215,7 @@ def _asked(ask: Callable[[], Any], doing: str) -> Any:
         ) from error
     except ClientError as error:
         told = error.response.get("Error", {})
-        code, words = told.get("Code", "unknown"), told.get("Message", "")
+        code, words = told.get("Code", "unknown"), " ".join(str(told.get("Message", "")).split())[:300]
         hint = "the caller's policy lacks it" if "AccessDenied" in code else ""
         raise TargetError(f"AWS refuses to {doing}: {code}: {words}", hint=hint) from error
     except BotoCoreError as error:
