@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
+import psycopg
 import pytest
 
 from auroral.dsql.clean import delete, members
@@ -112,3 +115,22 @@ async def test_the_operators_role_may(cluster: Cluster, monkeypatch: pytest.Monk
         cluster.query("REVOKE ALL ON public.cluster_membership FROM temporal_operator")
         with pytest.raises(NoPrivilegeError, match="lacks a grant"):
             await clean(cluster, session)
+
+
+async def test_a_heartbeat_at_the_very_moment_keeps_its_row(cluster: Cluster) -> None:
+    """The DELETE has begun when the heartbeat commits: it conflicts, looks again, and finds the host alive."""
+    await cluster.make_membership()
+    back, _ = cluster.add_hosts(90, 91)
+    url = cluster.announcement.postgres_url
+    async with await Session.open(cluster.target) as session, await psycopg.AsyncConnection.connect(url) as heart:
+        found, read_at = await members(session)
+        await heart.execute(
+            "UPDATE public.cluster_membership SET last_heartbeat = now() AT TIME ZONE 'UTC' WHERE host_id = %s", (back,)
+        )
+        cleaning = asyncio.ensure_future(delete(session, silent(found, 60), read_at=read_at, older_than_s=60))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE%'"
+        while not cluster.query(waiting)[0][0]:
+            await asyncio.sleep(0.02)
+        await heart.commit()
+        assert await cleaning == 1
+    assert cluster.hosts() == {back}

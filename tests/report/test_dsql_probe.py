@@ -62,12 +62,12 @@ asked for      5 connections at 5/s, 4 writers on 10 rows, 10 s each
 TCP, name resolved        2     1 ms   1.2 ms   1.2 ms   1.2 ms   1.2 ms
 TLS, verified             2     2 ms   2.2 ms   2.2 ms   2.2 ms   2.2 ms
 token signed here         1  80.1 ms  80.1 ms  80.1 ms  80.1 ms  80.1 ms
-session opened            1     9 ms     9 ms     9 ms     9 ms     9 ms
+session opened            1  9.01 ms  9.01 ms  9.01 ms  9.01 ms  9.01 ms
 round trip, SELECT 1      3   1.5 ms     2 ms     2 ms     2 ms     2 ms
 commit of one row         2     6 ms     7 ms     7 ms     7 ms     7 ms
 commit, contended         1     8 ms     8 ms     8 ms     8 ms     8 ms
 
-Token check and session: about 6 ms, the median of the sessions less those of TCP and TLS.
+Token check and session: about 6.01 ms, the median of the sessions less those of TCP and TLS.
 
 connections    6 opened; refused 2 too fast (53400), 0 too many (53300); 1 lost
 commits        2 without contention of ours, 1 met a conflict (OC001 1)

@@ -59,11 +59,9 @@ def encode(found: MembershipDocument) -> str:
 
 def summary(members: Sequence[Member], gone: Sequence[Member], older_than_s: float) -> str:
     """One line: how many rows, and how many of hosts that are gone."""
-    live = len(members) - len(gone)
-    return (
-        f"{len(members):,} row{'' if len(members) == 1 else 's'} in cluster_membership: {live:,} of hosts heard of within "
-        f"{format_duration(older_than_s)}, {len(gone):,} of hosts that were not"
-    )
+    rows = f"{len(members):,} row{'' if len(members) == 1 else 's'} in cluster_membership"
+    heard = f"{len(members) - len(gone):,} of hosts heard of within {format_duration(older_than_s)}"
+    return f"{rows}: {heard}, {len(gone):,} of hosts that were not"
 
 
 def table(gone: Sequence[Member]) -> str:
