@@ -10,12 +10,15 @@ import pytest
 
 from auroral import __version__
 from auroral.errors import ExitCode
+from auroral.visibility.template import template_for
 from tests.cli.conftest import Cli, Ended
 from tests.support.opensearch.front import Front
 from tests.support.opensearch.node import Node
 from tests.visibility.conftest import MASTER, SERVER, Become
 
 Run = Callable[..., Ended]
+SOURCE = template_for("x").source
+VERSION = f"template {SOURCE.template} of Temporal {SOURCE.version}"
 
 
 @pytest.fixture
@@ -36,12 +39,12 @@ def test_from_nothing_to_an_index(run: Run, domain: Front, index: str) -> None:
     assert f"index {index} is missing" in before.out
     assert "what to do: auroral visibility apply" in before.out
     made = run(domain, "apply")
-    assert (made.code, made.out) == (ExitCode.OK, f"done: index {index} is template 14 of Temporal 1.32.2\n")
+    assert (made.code, made.out) == (ExitCode.OK, f"done: index {index} is {VERSION}\n")
     assert made.err.splitlines() == [f"create template {index}_template", f"create index {index}"]
     after = run(domain, "status")
     assert (after.code, after.err) == (ExitCode.OK, "")
-    assert "0 documents, template 14 of Temporal 1.32.2" in after.out
-    assert after.out.endswith("as it should be: template 14 of Temporal 1.32.2\n")
+    assert f"0 documents, {VERSION}" in after.out
+    assert after.out.endswith(f"as it should be: {VERSION}\n")
     again = run(domain, "apply")
     assert (again.code, again.err) == (ExitCode.OK, "")
     assert again.out.startswith("nothing to do")
@@ -84,7 +87,11 @@ def test_json_of_both_commands(run: Run, domain: Front, index: str) -> None:
     document = json.loads(made.out)
     assert document["schema"] == "auroral.visibility/1"
     assert document["ok"] is True
-    assert document["installed"] == {"version": __version__, "temporal": "1.32.2", "template": 14}
+    assert document["installed"] == {
+        "version": __version__,
+        "temporal": SOURCE.version,
+        "template": SOURCE.template,
+    }
     assert [step["path"] for step in document["steps"]] == [f"/_template/{index}_template", f"/{index}"]
     status = json.loads(run(domain, "status", "--json").out)
     assert (status["health"], status["documents"], status["differences"]) == ("green", 0, [])

@@ -76,7 +76,7 @@ def test_an_older_index_gets_what_it_lacks(domain: Front, plain_node: Node, inde
     assert plain_node.request("PUT", f"/{index}/_doc/1?refresh=true", {"RunId": "r"})[0] == 201
     told = [one.what for one in look(domain, index).differences]
     assert "field TemporalExternalPayloadCount is missing" in told
-    assert any("records no version, not template 14" in one for one in told)
+    assert any("records no version, not template" in one for one in told)
     apply(domain, index)
     assert look(domain, index).differences == ()
     status, document = plain_node.request("GET", f"/{index}")
