@@ -4,7 +4,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auroral.capacity.budget import (
@@ -105,6 +105,7 @@ services = st.lists(
 
 
 @given(services)
+@settings(deadline=None)
 def test_derived_limits_never_overrun_while_their_least_values_do_not(found: list[ServiceConnections]) -> None:
     limited = derive(found)
     judgement = judge(limited)
@@ -116,12 +117,14 @@ def test_derived_limits_never_overrun_while_their_least_values_do_not(found: lis
 
 
 @given(services)
+@settings(deadline=None)
 def test_pools_fill_in_about_the_same_time(found: list[ServiceConnections]) -> None:
     times_s = [one.held / one.rate_per_s for one in derive(found) if one.rate_per_s >= 5]
     assert not times_s or max(times_s) <= 1.021 * min(times_s)
 
 
 @given(services)
+@settings(deadline=None)
 def test_a_burst_is_back_within_the_time_that_dsqls_own_takes(found: list[ServiceConnections]) -> None:
     limited = derive(found)
     if all(one.rate_per_s >= 1 for one in limited):
@@ -129,6 +132,7 @@ def test_a_burst_is_back_within_the_time_that_dsqls_own_takes(found: list[Servic
 
 
 @given(services, st.integers(0, 5))
+@settings(deadline=None)
 def test_more_tasks_never_leave_more_headroom(found: list[ServiceConnections], more: int) -> None:
     grown = [msgspec.structs.replace(found[0], planned=found[0].planned + more, maximum=found[0].maximum + more)]
     before, after = judge(found), judge([*grown, *found[1:]])
@@ -136,6 +140,7 @@ def test_more_tasks_never_leave_more_headroom(found: list[ServiceConnections], m
 
 
 @given(st.integers(1, 200), st.integers(1, 20))
+@settings(deadline=None)
 def test_percentages_start_as_many_as_asked_by_ecss_rounding(planned: int, surge: int) -> None:
     least, most = percentages(planned, surge)
     assert planned * most // 100 >= planned + surge
@@ -144,6 +149,7 @@ def test_percentages_start_as_many_as_asked_by_ecss_rounding(planned: int, surge
 
 
 @given(st.integers(1, 200), st.integers(1, 20))
+@settings(deadline=None)
 def test_in_place_stops_as_many_as_asked_and_starts_none_before(planned: int, batch: int) -> None:
     least, most = in_place(planned, batch)
     assert planned * most // 100 == planned

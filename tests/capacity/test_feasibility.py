@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auroral.capacity.feasibility import largest, shard_busy, violations
@@ -54,6 +54,7 @@ def test_more_history_replicas_than_shards() -> None:
 
 
 @given(st.floats(10, 10_000), st.floats(0, 1))
+@settings(deadline=None)
 def test_the_largest_rate_is_the_last_whole_one_that_keeps(rate_per_s: float, share: float) -> None:
     bound = share * rate_per_s
     found = largest(rate_per_s, lambda rate: rate <= bound)

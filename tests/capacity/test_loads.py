@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from auroral.bench.steps import Activity, Child, ContinueAsNew, Query, Signal, Timer, Update, Workload
 from auroral.bench.workload import BUILTINS, builtin
@@ -49,6 +49,7 @@ def test_the_reference_weighs_one() -> None:
 
 
 @given(workloads())
+@settings(deadline=None)
 def test_least_is_no_more_than_most_and_every_execution_has_its_own(workload: Workload) -> None:
     found = transitions(workload)
     assert 3 * found.executions <= found.least <= found.most

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from auroral.capacity.presets import RING_SERVICES, presets
@@ -60,6 +60,7 @@ def test_the_users_own_words_say_what_proportion_rests_on() -> None:
 
 
 @given(rates, rates)
+@settings(deadline=None)
 def test_more_load_never_needs_less(one: float, other: float) -> None:
     less, more = sorted((one, other))
     small, large = size(less, ANCHORS), size(more, ANCHORS)
@@ -74,6 +75,7 @@ def test_more_load_never_needs_less(one: float, other: float) -> None:
 
 
 @given(rates)
+@settings(deadline=None)
 def test_never_less_than_the_anchor_beneath(rate_per_s: float) -> None:
     beneath = [anchor for anchor in ANCHORS if anchor.rate_per_s <= rate_per_s]
     assume(beneath)
@@ -85,6 +87,7 @@ def test_never_less_than_the_anchor_beneath(rate_per_s: float) -> None:
 
 
 @given(rates)
+@settings(deadline=None)
 def test_every_service_is_there_and_two_of_it(rate_per_s: float) -> None:
     sized = size(rate_per_s, ANCHORS)
     assert tuple(one.service for one in sized.services) == RING_SERVICES
@@ -109,6 +112,7 @@ def test_benchmark_workers_go_by_the_table(rate_per_s: float, workers: int, basi
 
 
 @given(rates, rates)
+@settings(deadline=None)
 def test_more_load_never_needs_fewer_benchmark_workers(one: float, other: float) -> None:
     less, more = sorted((one, other))
     table = presets().benchmark

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auroral.capacity.budget import Allowance, ServiceConnections
@@ -44,6 +44,7 @@ def test_without_a_rate_no_start_period_is_long_enough() -> None:
 
 
 @given(st.integers(1, 400), st.floats(0.1, 50), st.integers(1, 200), st.floats(0.001, 0.5))
+@settings(deadline=None)
 def test_the_fill_time_is_a_token_bucket_stepped_through(
     pool: int, rate_per_s: float, burst: int, connect_s: float
 ) -> None:
@@ -98,6 +99,7 @@ def test_the_counter_is_safe_with_clocks_some_seconds_off() -> None:
 
 
 @given(st.floats(0, 4), st.integers(0, 60))
+@settings(deadline=None)
 def test_at_that_skew_the_counters_bound_stays_within_dsqls_bucket(delay_s: float, span_s: int) -> None:
     allowed = Allowance()
     skew_s = counter_skew_s(allowed, 98, delay_s)

@@ -12,7 +12,7 @@ from auroral.capacity import budget, sizing, warmup
 from auroral.capacity.budget import Allowance, Judgement, ServiceConnections
 from auroral.capacity.figures import Figure, assumed, derived
 from auroral.capacity.instances import InstanceType, instance_type
-from auroral.capacity.packing import Checked, Demand, Packing, TaskSize, check, instances_needed, pack
+from auroral.capacity.packing import Checked, Demand, Needed, Packing, TaskSize, check, instances_needed, pack
 from auroral.capacity.presets import RING_SERVICES, Anchor, Fleet, Presets, Size
 from auroral.capacity.warmup import Lifetime, Pace
 from auroral.errors import UsageError
@@ -136,21 +136,41 @@ def _deploys(layout: Layout, options: Options) -> bool:
         return False
     if any(period_s > warmup.MOST_START_PERIOD_S for period_s in start_periods_s(layout, options).values()):
         return False
-    known = _known_count(layout, options)
-    if known is None:
+    count, needed = _instances(layout, options)
+    if count.value >= needed.count:
         return True
-    instance = instance_type(layout.sizing.anchor.instance_type)
+    demands = _demands(layout, at_maximum=False)
     rolling = check(
-        _demands(layout, at_maximum=False), instance, known, zones=options.zones, spare=SPARE, conditions=("rolling",)
+        demands, _instance(layout, options), int(count.value), zones=options.zones, spare=SPARE, conditions=("rolling",)
     )
     return all(one.holds for one in rolling)
 
 
-def _known_count(layout: Layout, options: Options) -> int | None:
-    """The instances that the anchor itself has, where the cluster is that anchor."""
-    sized = layout.sizing
-    same = options.instance_type in (None, sized.anchor.instance_type) and options.zones <= 3
-    return sized.anchor.instances if sized.exact and same else None
+def _instance(layout: Layout, options: Options) -> InstanceType:
+    return instance_type(options.instance_type or layout.sizing.anchor.instance_type)
+
+
+def _instances(layout: Layout, options: Options) -> tuple[Figure, Needed]:
+    """How many instances, and how many would do wherever ECS puts the tasks.
+
+    At an anchor's rate as many as it has, and below it no more; else enough for every task, and no fewer vCPUs than
+    the anchors' instances have at this rate.
+    """
+    sized, instance = layout.sizing, _instance(layout, options)
+    anchor = sized.anchor
+    demands = _demands(layout, at_maximum=False)
+    needed = instances_needed(demands, instance, zones=options.zones, spare=SPARE)
+    most = anchor.instances if instance.name == anchor.instance_type and options.zones <= 3 else None
+    if most is not None and sized.exact:
+        return Figure(value=most, unit="instances", basis=anchor.basis, source=anchor.source), needed
+    count = _count(needed, sized, instance)
+    below = sized.rate_per_s < anchor.rate_per_s
+    if most is None or not below or count.value <= most:
+        return count, needed
+    fits = check(demands, instance, most, zones=options.zones, spare=SPARE, conditions=("steady",))
+    if not all(one.holds for one in fits):
+        return count, needed
+    return derived(most, "instances", f"no more than {anchor.name} has, which carries more: {anchor.source}"), needed
 
 
 def of_preset(name: str, presets: Presets) -> Layout:
@@ -160,15 +180,8 @@ def of_preset(name: str, presets: Presets) -> Layout:
 
 def place(layout: Layout, options: Options) -> Placement:
     """Choose the instances. Raises `UsageError` where a task is larger than the instance."""
-    sized = layout.sizing
-    instance = instance_type(options.instance_type or sized.anchor.instance_type)
-    demands = _demands(layout, at_maximum=False)
-    needed = instances_needed(demands, instance, zones=options.zones, spare=SPARE)
-    known = _known_count(layout, options)
-    if known is not None:
-        count = Figure(value=known, unit="instances", basis=sized.anchor.basis, source=sized.anchor.source)
-    else:
-        count = _count(needed.count, f"{needed.binding}, by {needed.resource or 'number'}", sized, instance)
+    instance, demands = _instance(layout, options), _demands(layout, at_maximum=False)
+    count, needed = _instances(layout, options)
     grown = instances_needed(_demands(layout, at_maximum=True), instance, zones=options.zones, spare=SPARE)
     found = int(count.value)
     return Placement(
@@ -310,13 +323,13 @@ def _demands(layout: Layout, *, at_maximum: bool) -> list[Demand]:
     return demands
 
 
-def _count(enough: int, why: str, sized: sizing.Sizing, instance: InstanceType) -> Figure:
-    """Enough for every task, and no fewer vCPUs than the anchors' instances have at this rate."""
+def _count(needed: Needed, sized: sizing.Sizing, instance: InstanceType) -> Figure:
     by_vcpu = math.ceil(sized.instance_vcpu / instance.vcpu - 1e-9) if sized.instance_vcpu is not None else 0
-    if by_vcpu > enough:
+    if by_vcpu > needed.count:
         source = f"{sized.instance_vcpu:g} vCPU as the anchors' instances have, {sized.source}"
         return Figure(value=by_vcpu, unit="instances", basis=sized.basis, source=source)
-    return derived(enough, "instances", f"every task finds room, one instance lost ({why})")
+    why = f"{needed.binding}, by {needed.resource or 'number'}"
+    return derived(needed.count, "instances", f"every task finds room, one instance lost ({why})")
 
 
 def checked_words(checked: Sequence[Checked], enough: int) -> list[tuple[str, bool, str]]:
