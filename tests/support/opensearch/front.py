@@ -142,14 +142,14 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        body = self._body()
         headers = {name.lower(): value for name, value in self.headers.items()}
         front, path = self.front, self.path.split("?")[0]
         url = f"https://{headers.get('host', '')}{self.path}"
         try:
             principal = signer(front, self.command, url, headers, body)
         except _Refused as refused:
-            front.refused.append(str(refused))
+            front.refused.append(f"{self.command} {self.path}: {refused}")
             self._answer(403, {"content-type": "application/json"}, json.dumps({"message": str(refused)}).encode())
             return
         front.requests.append(f"{self.command} {path}")
@@ -169,6 +169,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(answer.status, kept, answer.read())
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve
+
+    def _body(self) -> bytes:
+        """The whole body; Temporal's bulk requests come in chunks."""
+        if self.headers.get("transfer-encoding", "") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length", "0")))
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            continue
+        return body
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)
