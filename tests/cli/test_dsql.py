@@ -73,7 +73,7 @@ def test_probe_json(dsql: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--rate", "100/s"), "expected --rate: above 0 and at most 20"),
+        (("--rate", "100/s"), "expected --rate: from 0.1 to 20"),
         (("--rate", "fast"), "--rate: expected a rate such as"),
         (("--duration", "-1s"), "--duration: expected a duration such as"),
         (("--writers", "9"), "expected --writers: from 0 to the number of connections, 5, not 9"),

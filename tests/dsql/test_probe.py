@@ -48,7 +48,7 @@ class Probing:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "REFUSED", msgspec.structs.replace(door.REFUSED, attempts=4, first_s=0.05, largest_s=0.1))
+    monkeypatch.setattr(door, "REFUSED", msgspec.structs.replace(door.REFUSED, attempts=2, first_s=0.05, largest_s=0.1))
 
 
 def soon(seconds: float, act: Callable[[], Any]) -> None:
@@ -142,7 +142,7 @@ async def test_fewer_connections_than_asked_for(cluster: Cluster) -> None:
     cluster.control.change(max_connections=2)
     outcome = await Probing(cluster.target).run()
     assert outcome.opened == 2
-    assert outcome.too_many == 4
+    assert outcome.too_many == 2
     assert outcome.left_out[0].startswith("1 of 3 connections: ")
     assert "53300" in outcome.left_out[0]
     assert outcome.contention is not None

@@ -18,8 +18,8 @@ from auroral.local.double.dialect import Dialect
     [
         ({"connections": 0}, "connections: from 1 to 500"),
         ({"connections": 501}, "connections: from 1 to 500"),
-        ({"rate_per_s": 20.1}, "at most 20 connections a second"),
-        ({"rate_per_s": 0.0}, "above 0"),
+        ({"rate_per_s": 20.1}, "from 0.1 to 20 connections a second"),
+        ({"rate_per_s": 0.0}, "from 0.1 to 20"),
         ({"duration_s": 0.0}, "duration: above 0"),
         ({"duration_s": float("inf")}, "at most an hour"),
         ({"writers": 6}, "to the number of connections, 5, not 6"),

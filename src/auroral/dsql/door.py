@@ -41,6 +41,8 @@ class Door:
         self._pace = Pace(rate_per_s)
         self._timeout_s = timeout_s
         self._application = application
+        self._one_at_a_time = asyncio.Lock()
+        """A token that waited for the turns of many others would be old."""
 
     async def wait(self) -> None:
         """Wait for the next opening's turn."""
@@ -50,9 +52,11 @@ class Door:
         """Open a connection. Raises the last refusal where the cluster goes on refusing, any other error at once."""
         failed = 0
         while True:
-            await self.wait()
             try:
-                session = await Session.open(self._target, application=self._application, timeout_s=self._timeout_s)
+                async with self._one_at_a_time:
+                    session = await Session.open(
+                        self._target, application=self._application, timeout_s=self._timeout_s, turn=self.wait
+                    )
             except (TooFastError, TooManyConnectionsError, Unreachable) as error:
                 self._count(error)
                 failed += 1

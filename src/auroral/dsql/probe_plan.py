@@ -17,6 +17,8 @@ SCHEMA = "auroral_probe"
 
 MAX_RATE_PER_S = 20.0
 """A fifth of what the cluster takes: the servers' own connections come first."""
+MIN_RATE_PER_S = 0.1
+"""A token waits for its connection's turn, and lives for a minute."""
 MAX_CONNECTIONS = 500
 MAX_KEYS = 1_000
 HANDSHAKES = 3
@@ -66,10 +68,10 @@ class ProbeOptions(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 1 <= self.connections <= MAX_CONNECTIONS:
             raise ValueError(f"connections: from 1 to {MAX_CONNECTIONS}, not {self.connections}")
-        if not 0 < self.rate_per_s <= MAX_RATE_PER_S:
+        if not MIN_RATE_PER_S <= self.rate_per_s <= MAX_RATE_PER_S:
             raise ValueError(
-                f"rate: above 0 and at most {MAX_RATE_PER_S:g} connections a second, not {self.rate_per_s:g}; all of "
-                f"the cluster's clients share {limits.CONNECT_RATE_PER_S}"
+                f"rate: from {MIN_RATE_PER_S:g} to {MAX_RATE_PER_S:g} connections a second, not {self.rate_per_s:g}; "
+                f"all of the cluster's clients share {limits.CONNECT_RATE_PER_S}"
             )
         if not 0 < self.duration_s <= 3_600:
             raise ValueError(f"duration: above 0 and at most an hour, not {self.duration_s:g} s")

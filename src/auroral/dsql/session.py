@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +30,7 @@ CONNECT_TIMEOUT_S = 10.0
 TOKEN_TIMEOUT_S = 30.0
 """Credentials may come from a service of AWS, which is asked more than once."""
 STATEMENT_TIMEOUT_S = 30.0
+_CUT_TIMEOUT_S = 5.0
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
@@ -54,12 +55,23 @@ class Session:
 
     @classmethod
     async def open(
-        cls, target: DsqlTarget, *, application: str = "auroral", timeout_s: float = CONNECT_TIMEOUT_S
+        cls,
+        target: DsqlTarget,
+        *,
+        application: str = "auroral",
+        timeout_s: float = CONNECT_TIMEOUT_S,
+        turn: Callable[[], Awaitable[object]] | None = None,
     ) -> Session:
-        """Make a token and connect. Raises `DsqlError` by what refused, `UsageError` without the extra `aws`."""
+        """Make a token and connect. Raises `DsqlError` by what refused, `UsageError` without the extra `aws`.
+
+        `turn` is awaited between the two, by who must not dial too often: what a token takes differs too much.
+        """
         began_s = time.perf_counter()
         parameters = await _parameters(target, application)
-        signed_s = time.perf_counter()
+        token_s = time.perf_counter() - began_s
+        if turn is not None:
+            await turn()
+        dialled_s = time.perf_counter()
         psycopg = _psycopg()
         try:
             async with asyncio.timeout(timeout_s):
@@ -73,8 +85,7 @@ class Session:
         except TimeoutError as error:
             said = Said(message=f"no session after {timeout_s:g} s", connecting=True, timed_out=True)
             raise refusal(said, target) from error
-        opened_s = time.perf_counter()
-        return cls(connection, target, Opening(signed_s - began_s, opened_s - signed_s))
+        return cls(connection, target, Opening(token_s, time.perf_counter() - dialled_s))
 
     async def rows(
         self, statement: str, parameters: Sequence[Any] = (), *, timeout_s: float = STATEMENT_TIMEOUT_S
@@ -150,12 +161,14 @@ class Session:
             raise _translated(error, self.target, lost=self._connection.closed) from error
 
     async def _cut(self, task: asyncio.Future[Any]) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, _psycopg().Error):
             own = socket.socket(fileno=os.dup(self._connection.fileno()))
             with own:
                 own.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(Exception):
-            await task
+        # `wait`, so that a second interrupt does not cancel the statement after all.
+        await asyncio.wait({task}, timeout=_CUT_TIMEOUT_S)
+        if task.done() and not task.cancelled():
+            task.exception()  # retrieved: it is the end that we made
 
 
 def authorities(target: DsqlTarget) -> str:
