@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,18 @@ def test_every_preset_says_what_it_rests_on() -> None:
 def test_the_150_run_held_about_a_thousand_connections() -> None:
     services = presets().named("150wps").service.values()
     assert sum(one.replicas * one.pool_size for one in services) == 1_000
+
+
+@pytest.mark.parametrize("name", presets().names)
+def test_the_manual_says_the_same(name: str) -> None:
+    preset = presets().named(name)
+    manual = (Path(__file__).parents[2] / "docs" / "capacity.md").read_text(encoding="utf-8")
+    sizes = [
+        f"{one.replicas} × {one.cpu_units / 1024:g}, {one.memory_mib / 1024:g}"
+        for one in (preset.service[service] for service in RING_SERVICES)
+    ]
+    cells = [f"`{name}`", *sizes, f"{preset.instances} × {preset.instance_type}"]
+    assert f"| {' | '.join(cells)} |" in manual
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
