@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from auroral.capacity.budget import Allowance, ServiceConnections
+from auroral.capacity.budget import STARTUP_EXTRA, Allowance, ServiceConnections
 
 MOST_START_PERIOD_S = 300
 """ECS takes no longer start period: API reference, HealthCheck, `startPeriod`, read in November 2026."""
@@ -64,12 +64,16 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True):
     """After a cold start: all were opened within the fill time, and expire over that or the jitter, the longer one."""
 
 
-def fill_s(one: ServiceConnections, connect_s: float) -> float:
-    """How long one process takes to fill its pool: connections open one after the other, each after its token."""
+def fill_s(one: ServiceConnections, connect_s: float, *, before: int = 0) -> float:
+    """How long one process takes to fill its pool: connections open one after the other, each after its token.
+
+    `before`: connections that take their tokens first, those of the short-lived stores of its start.
+    """
     if one.rate_per_s <= 0:
         return math.inf
-    by_tokens_s = max(0, one.held - one.burst) / one.rate_per_s + connect_s
-    return max(one.held * connect_s, by_tokens_s)
+    wanted = one.held + before
+    by_tokens_s = max(0, wanted - one.burst) / one.rate_per_s + connect_s
+    return max(wanted * connect_s, by_tokens_s)
 
 
 def start_period_s(one: ServiceConnections, pace: Pace, *, shared_s: float = 0.0) -> int:
@@ -89,8 +93,8 @@ def cold_start_s(services: Sequence[ServiceConnections], pace: Pace, *, counter_
 
     `counter_per_s`: the limit of the shared counter, where there is one.
     """
-    local_s = max((fill_s(one, pace.connect_s) for one in services if one.planned), default=0.0)
-    total = sum(one.planned * one.held for one in services)
+    local_s = max((fill_s(one, pace.connect_s, before=STARTUP_EXTRA) for one in services if one.planned), default=0.0)
+    total = sum(one.planned * (one.held + STARTUP_EXTRA) for one in services)
     shared_s = total / counter_per_s if counter_per_s else 0.0
     return pace.stagger_s + max(local_s, shared_s)
 
@@ -113,7 +117,9 @@ def deployment_s(one: ServiceConnections, pace: Pace) -> float:
     """How long a rolling deployment of one service takes: batches one after the other, each until it is healthy."""
     batch = one.surge or max(1, one.planned - math.ceil(one.planned * one.min_healthy_percent / 100))
     batches = math.ceil(one.planned / batch)
-    each_s = pace.task_start_s + pace.stagger_s + fill_s(one, pace.connect_s) + pace.health_interval_s
+    each_s = (
+        pace.task_start_s + pace.stagger_s + fill_s(one, pace.connect_s, before=STARTUP_EXTRA) + pace.health_interval_s
+    )
     return batches * (each_s + STOP_S.get(one.service, 0.0))
 
 
