@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auroral.deployment import MAX_BYTES, OUTPUTS, Deployment, load_outputs, missing_output, parse_outputs
@@ -74,6 +74,7 @@ def test_what_is_no_object_is_refused_in_a_sentence(text: str) -> None:
         parse_outputs(text)
 
 
+@settings(max_examples=25)
 @given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(), st.lists, max_leaves=5))
 def test_no_value_is_more_than_an_error_for_the_user(value: Any) -> None:
     for name in OUTPUTS:
