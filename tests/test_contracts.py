@@ -8,6 +8,8 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 import auroral
 
 ROOT = Path(__file__).parent.parent
@@ -20,11 +22,18 @@ def test_imports_point_one_way() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_the_contracts_name_every_module_of_bench() -> None:
+@pytest.mark.parametrize(
+    ("of", "packages"), [("bench.settings", ["bench"]), ("dsql.limits", ["dsql", "ecs", "visibility"])]
+)
+def test_the_contracts_name_every_module(of: str, packages: list[str]) -> None:
     """A new module is either pure, and held to it, or acts, and pure modules keep off it."""
-    pure, acting = _bench_contract()
-    on_disk = {f"auroral.bench.{path.stem}" for path in (ROOT / "src/auroral/bench").glob("*.py")}
-    on_disk -= {"auroral.bench.__init__"}
+    pure, acting = _contract(f"auroral.{of}")
+    on_disk = {
+        f"auroral.{package}.{path.stem}"
+        for package in packages
+        for path in (ROOT / "src/auroral" / package).glob("*.py")
+        if path.stem != "__init__"
+    }
     assert not pure & acting
     assert on_disk - pure - acting == set(), "add these to the contract in pyproject.toml"
 
@@ -33,8 +42,8 @@ def test_one_version() -> None:
     assert PROJECT["project"]["version"] == auroral.__version__ == version("auroral")
 
 
-def _bench_contract() -> tuple[set[str], set[str]]:
+def _contract(module: str) -> tuple[set[str], set[str]]:
     for contract in PROJECT["tool"]["importlinter"]["contracts"]:
-        if "auroral.bench.settings" in contract.get("source_modules", []):
+        if module in contract.get("source_modules", []):
             return set(contract["source_modules"]), set(contract["forbidden_modules"])
-    raise AssertionError("no contract on the pure modules of bench")
+    raise AssertionError(f"no contract on {module} and its like")

@@ -24,6 +24,11 @@ HEAVY = {
     "psycopg",
     "trustme",
     "postgast",
+    "boto3",
+    "botocore",
+    "opensearchpy",
+    "dsql_core",
+    "multiprocessing",
 }
 AURORAL = str(Path(sys.executable).parent / "auroral")
 
@@ -58,6 +63,13 @@ def imported_by(*arguments: str) -> set[str]:
         ("bench", "--help"),
         ("bench", "run", "--help"),
         ("bench", "worker", "--help"),
+        ("capacity", "--help"),
+        ("capacity", "plan", "--help"),
+        ("capacity", "simulate", "--help"),
+        ("dsql", "probe", "--help"),
+        ("cluster", "clean-membership", "--help"),
+        ("schema", "--help"),
+        ("visibility", "apply", "--help"),
         ("local", "--help"),
         ("local", "up", "--help"),
     ],
