@@ -114,16 +114,15 @@ def _scenarios(sources: Sequence[str], preset: str | None, plan: str | None) -> 
         raise UsageError("--preset and --plan both name services", hint="leave one of them out")
     given = None
     if plan is not None:
-        given = (shapes.from_plan(_read(Path(plan)), plan), f"plan {plan}")
+        given = shapes.from_plan(_read(Path(plan)), plan)
     elif preset is not None:
-        given = (shapes.from_preset(preset), f"preset {preset}")
+        given = shapes.from_preset(preset)
     chosen, problems = [], []
     for source in dict.fromkeys(sources or ORDER):
-        scenario = load(source, read_text=_read_text)
-        services, whose = scenario.services, "its own services"
-        if given is not None or not services:
-            services, whose = given or (shapes.from_preset(_DEFAULT_PRESET), f"preset {_DEFAULT_PRESET}")
-        scenario = shapes.with_services(scenario, services)
+        scenario, whose = load(source, read_text=_read_text), "its own services"
+        if given is not None or not scenario.services:
+            deployed = given or shapes.from_preset(_DEFAULT_PRESET)
+            scenario, whose = shapes.deploy(scenario, deployed), deployed.source
         problems += consistency(scenario, source)
         chosen.append((scenario, whose))
     if problems:

@@ -12,6 +12,9 @@ from auroral.units import format_number
 
 _SERVICE_COLORS = {"history": "blue", "matching": "orange", "frontend": "green", "worker": "purple"}
 
+_APART = 0.3
+"""Of the width, between two markers with a name: on a phone, too."""
+
 
 def charts(result: SimulationResult) -> list[Drawing]:
     """Connects a second, open connections, waits; then the bucket and the tasks that are short."""
@@ -61,10 +64,9 @@ def _open(result: SimulationResult) -> Drawing:
 
 def _waits(result: SimulationResult) -> Drawing:
     points, limit_ms = result.run.points, 1e3 * result.scenario.limits.longest_wait_s
-    lines = [
-        Line(f"limit {words.ms(limit_ms)}", "red", [limit_ms] * len(points.t_s), "thin"),
-        Line("longest wait", "orange", points.longest_wait_ms, "line", ["nobody waited"] * len(points.t_s)),
-    ]
+    lines = [Line("longest wait", "orange", points.longest_wait_ms, "line", ["nobody waited"] * len(points.t_s))]
+    if any(value is not None for value in points.longest_wait_ms):
+        lines.insert(0, Line(f"limit {words.ms(limit_ms)}", "red", [limit_ms] * len(points.t_s), "thin"))
     longest = max((value for value in points.longest_wait_ms if value is not None), default=None)
     about = "No request waited." if longest is None else f"The longest wait was {words.ms(longest)}."
     return _over_time(result, "waits", "Waits for a connection", about, lines, words.ms, log=True, height=180)
@@ -100,7 +102,6 @@ def _over_time(  # noqa: PLR0917
 ) -> Drawing:
     points, length_s = result.run.points, result.scenario.duration_s
     middles_s = [t + points.step_s / 2 for t in points.t_s]
-    first = result.run.first_violation
 
     def label(a: int, b: int) -> str:
         until_s = points.t_s[b] + points.step_s
@@ -118,25 +119,34 @@ def _over_time(  # noqa: PLR0917
             lines=lines,
             print_value=print_value,
             bands=_bands(result),
-            markers=[]
-            if first is None or first.at_s is None
-            else [Marker(min(1.0, first.at_s / length_s), "first violation")],
+            markers=_markers(result),
             log=log,
             height=height,
-            empty="nothing happened",
+            empty="nobody waited",
         )
     )
 
 
 def _bands(result: SimulationResult) -> list[Band]:
-    """Each event until it was over; one that begins while another lasts goes unnamed here, the table names it."""
-    length_s, ended_s = result.scenario.duration_s, 0.0
+    """Each event until it was over."""
+    length_s = result.scenario.duration_s
     converged = {check.name: check.observed for check in result.run.checks}
     bands = []
     for index, event in enumerate(result.scenario.events, start=1):
         took_s = converged.get(f"converged-{index}", event.over_s)
         until_s = length_s if took_s is None else max(event.ends_s + took_s, event.at_s + event.over_s)
-        label = event.label if event.at_s >= ended_s else ""
-        bands.append(Band(event.at_s / length_s, until_s / length_s, label, "ramp"))
-        ended_s = max(ended_s, until_s)
+        bands.append(Band(event.at_s / length_s, until_s / length_s, "", "ramp"))
     return bands
+
+
+def _markers(result: SimulationResult) -> list[Marker]:
+    """The events and the first violation by name, where there is room; the table below names all of them."""
+    length_s, first = result.scenario.duration_s, result.run.first_violation
+    markers = []
+    if first is not None and first.at_s is not None:
+        markers.append(Marker(min(1.0, first.at_s / length_s), "first violation"))
+    for event in result.scenario.events:
+        at = event.at_s / length_s
+        if all(abs(at - other.at) > _APART for other in markers):
+            markers.append(Marker(at, event.label))
+    return sorted(markers, key=lambda marker: marker.at)

@@ -28,6 +28,9 @@ from auroral.capacity.simulation.timeline import (
 _MOST_MOMENTS = 5_000
 _LOAD_STEPS = 20
 _MOST_MISSING = 12
+_MOST_LOAD = 3.0
+"""Of its planned load that a task is given while others are missing: beyond, Temporal's own limits turn requests away.
+Assumed."""
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +107,7 @@ class Fleet(Controller):
     def warm(self, world: World, process: ProcessSpec) -> None:
         """A task serves."""
         task = self._tasks.get(process.id)
-        if task is None or task.stopping:
+        if task is None or task.stopping or task.warm:
             return
         task.warm = True
         self._moment(world, f"{process.id} serves")
@@ -309,7 +312,7 @@ class Fleet(Controller):
             reservoir=shape.reservoir,
             rate_per_s=shape.rate_per_s,
             burst=shape.burst,
-            stagger=policy.stagger_s > 0,
+            stagger=policy.stagger_s > 0 and not warm,  # one that is warm has had its start delay
             stagger_max_s=policy.stagger_s,
             lifetime_s=policy.lifetime_s,
             jitter=policy.jitter,
@@ -341,7 +344,8 @@ class Fleet(Controller):
         serving = [task for task in self._live(service) if task.warm]
         if not shape.requests_per_s or not serving:
             return
-        demand = self._demand(shape.requests_per_s * self._factor / len(serving))
+        share = min(1 / len(serving), _MOST_LOAD / shape.replicas)
+        demand = self._demand(shape.requests_per_s * self._factor * share)
         for task in serving:
             world.act(ChangeDemand(at_s=world.now_s, which=Which(process=task.spec.id), demand=demand))
 

@@ -12,8 +12,8 @@ from auroral.capacity.simulation.outcome import Series, Totals
 from auroral.capacity.simulation.scenario import Scenario
 
 SCHEMA_ID = "auroral.capacity.simulation/1"
-MOST_POINTS = 1_500
-"""Of each series: a longer simulation has several seconds in a point."""
+MOST_POINTS = 600
+"""Of each series: a longer simulation has several seconds in a point. Charts draw as many as they are."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from auroral.capacity.simulation.spec import CounterSpec, Demand, DsqlSpec, Limiter
+from auroral.capacity.simulation.spec import CounterSpec, DsqlSpec, Limiter, Lognormal
+from auroral.capacity.warmup import Pace
 from auroral.dsql import limits
 
 Begin = Literal["stopped", "warm"]
@@ -30,7 +31,7 @@ Action = Literal[
 ZONES = ("a", "b", "c")
 """Tasks are spread over three zones, as ECS does it: in turn."""
 
-_HOLD = Demand(rate_per_s=0.0).hold
+_HOLD = Lognormal(median_s=0.010, p99_s=0.100)
 _CONNECT = DsqlSpec().connect_latency
 _COUNT = CounterSpec().latency
 
@@ -103,8 +104,8 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True):
 class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     """What lies between asking ECS for a task and its first connection, and between SIGTERM and the end."""
 
-    start_s: float = 30.0
-    """Placement, network interface, image, start of the program. Assumed."""
+    start_s: float = Pace().task_start_s
+    """Placement, network interface, image, start of the program."""
     drain_s: float = 20.0
     """SIGTERM until the process and its connections are gone. Assumed; `AURORAL_STOP_TIMEOUT` caps it at 100 s."""
     linger_s: float = 60.0
@@ -133,8 +134,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     how: Literal["refuse", "hang", "throttle", "out"] = "refuse"
     """What a failure looks like: DSQL refuses or hangs; the counter's table throttles or is out of reach."""
     zone: str = "a"
-    replaced_after_s: float = 45.0
-    """From a task's death until ECS asks for another. Assumed."""
+    replaced_after_s: float = Pace().notice_s
+    """From a task's death until ECS asks for another."""
     within_s: float | None = None
     """The time for all pools to be full again; none: the scenario's."""
 
@@ -216,30 +217,4 @@ def can_roll(shape: ServiceShape) -> bool:
     """Whether ECS can replace a task at all: start one more, or stop one first."""
     return upper(shape.replicas, shape.max_percent) > shape.replicas or (
         lower(shape.replicas, shape.min_healthy_percent) < shape.replicas
-    )
-
-
-def cold_start(
-    services: tuple[ServiceShape, ...],
-    *,
-    policy: Policy | None = None,
-    database: Database | None = None,
-    duration_s: float = 300.0,
-    converged_within_s: float = 180.0,
-) -> Scenario:
-    """A scenario in which these services start at once with nothing open and no load, as a local cluster does.
-
-    Tasks begin to connect at 0: the time from 0 to full pools is what a real start can be compared with.
-    """
-    return Scenario(
-        name="cold-start",
-        about="Every process starts at once, with nothing open.",
-        duration_s=duration_s,
-        begin="stopped",
-        services=services,
-        events=(Event(at_s=0.0, do="start"),),
-        limits=Limits(converged_within_s=converged_within_s),
-        policy=policy or Policy(),
-        database=database or Database(),
-        tasks=Tasks(start_s=0.0),
     )
