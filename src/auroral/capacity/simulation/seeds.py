@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, process
 from multiprocessing.connection import wait
@@ -40,33 +41,59 @@ def run_all(jobs: Sequence[Job], processes: int) -> Generator[Run]:
         return
     before = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin)
+    pending: deque[Future[Run]] = deque()
     try:
-        yield from _in_order(pool, jobs, processes * _AHEAD)
+        for job in jobs:
+            pending.append(pool.submit(_run, *job))
+            if len(pending) >= processes * _AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     except process.BrokenProcessPool as error:
         raise LostProcessError(
             "a process that simulated was killed", hint="memory may have run out: try fewer with --jobs"
         ) from error
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-            child.join()
+        if any(not future.cancel() for future in pending):
+            for child in set(multiprocessing.active_children()) - before:
+                child.terminate()
+        pool.shutdown(cancel_futures=True)
 
 
-def _in_order(pool: ProcessPoolExecutor, jobs: Sequence[Job], ahead: int) -> Generator[Run]:
-    pending: list[Future[Run]] = []
-    for index, job in enumerate(jobs):
-        pending.append(pool.submit(trial.run, *job))
-        if len(pending) >= ahead or index == len(jobs) - 1:
-            yield pending.pop(0).result()
-    while pending:
-        yield pending.pop(0).result()
+class _Stopped(Exception):
+    """The parent wants no more of this process's work."""
+
+
+class _Stop:
+    """What SIGTERM does to a process of the pool: it ends a simulation, and never the writing of a result, of which the
+    parent would wait for the rest.
+    """
+
+    simulating = False
+    asked = False
+
+    @classmethod
+    def ask(cls, *_: object) -> None:
+        cls.asked = True
+        if cls.simulating:
+            cls.simulating = False
+            raise _Stopped
+
+
+def _run(scenario: Scenario, seed: int) -> Run:
+    if _Stop.asked:
+        raise _Stopped
+    _Stop.simulating = True
+    try:
+        return trial.run(scenario, seed)
+    finally:
+        _Stop.simulating = False
 
 
 def _begin() -> None:
     """In a process of the pool: leave interrupts to the parent, and end with it however it dies."""
+    signal.signal(signal.SIGTERM, _Stop.ask)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
