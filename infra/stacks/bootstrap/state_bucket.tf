@@ -41,8 +41,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "state" {
     filter {}
 
     noncurrent_version_expiration {
-      newer_noncurrent_versions = 50
-      noncurrent_days           = 365
+      noncurrent_days = 365
     }
 
     abort_incomplete_multipart_upload {
