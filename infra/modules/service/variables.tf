@@ -37,6 +37,11 @@ variable "name" {
     condition     = can(regex("^[a-z][a-z0-9-]{0,29}$", var.name))
     error_message = "Expected a name of 1 to 30 lower-case letters, digits and '-', such as history, got '${var.name}'. Set name."
   }
+
+  validation {
+    condition     = var.name != "exec"
+    error_message = "Expected another name than exec: /ecs/<project>/exec is the log group of ECS Exec's sessions. Set name."
+  }
 }
 
 variable "desired" {

@@ -86,7 +86,17 @@ run "refuses_set_1" {
   expect_failures = [var.project, var.account_id, var.name, var.desired, var.workload, var.log_retention_days]
 }
 
-run "refuses_set_2" {
+run "refuses_the_name_of_the_exec_log_group" {
+  command = plan
+
+  variables {
+    name = "exec"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "refuses_set_3" {
   command = plan
 
   variables {
@@ -126,7 +136,7 @@ run "refuses_set_2" {
   expect_failures = [var.capacity_provider, var.subnet_ids, var.cpu, var.memory, var.image, var.user, var.environment, var.ports, var.health_check, var.stop_timeout_s, var.planned_count, var.min_healthy_percent, var.memory_alarm_percent, var.dns, var.task_policy_statements]
 }
 
-run "refuses_set_3" {
+run "refuses_set_4" {
   command = plan
 
   variables {
@@ -151,7 +161,7 @@ run "refuses_set_3" {
   expect_failures = [var.user, var.environment, var.ports, var.health_check, var.tmpfs, var.max_percent, var.autoscale, var.task_policy_statements]
 }
 
-run "refuses_set_4" {
+run "refuses_set_5" {
   command = plan
 
   variables {
@@ -174,7 +184,7 @@ run "refuses_set_4" {
   expect_failures = [var.secrets, var.health_check, var.tmpfs, var.max_percent, var.service_connect, var.task_policy_statements]
 }
 
-run "refuses_set_5" {
+run "refuses_set_6" {
   command = plan
 
   variables {
