@@ -12,8 +12,8 @@ from auroral.units import format_number
 
 _SERVICE_COLORS = {"history": "blue", "matching": "orange", "frontend": "green", "worker": "purple"}
 
-_APART = 0.3
-"""Of the width, between two markers with a name: on a phone, too."""
+_PHONE_PX, _CHARACTER_PX = 250, 6.8
+"""Least width of a plot, and of a character of a label: for which names there is room."""
 
 
 def charts(result: SimulationResult) -> list[Drawing]:
@@ -140,13 +140,21 @@ def _bands(result: SimulationResult) -> list[Band]:
 
 
 def _markers(result: SimulationResult) -> list[Marker]:
-    """The events and the first violation by name, where there is room; the table below names all of them."""
+    """The first violation and the events by name, where there is room; the table below names all of them."""
     length_s, first = result.scenario.duration_s, result.run.first_violation
-    markers = []
+    wanted = [Marker(event.at_s / length_s, event.label) for event in result.scenario.events]
     if first is not None and first.at_s is not None:
-        markers.append(Marker(min(1.0, first.at_s / length_s), "first violation"))
-    for event in result.scenario.events:
-        at = event.at_s / length_s
-        if all(abs(at - other.at) > _APART for other in markers):
-            markers.append(Marker(at, event.label))
+        wanted.insert(0, Marker(min(1.0, first.at_s / length_s), "first violation"))
+    markers: list[Marker] = []
+    for marker in wanted:
+        left, right = _edges_px(marker)
+        edges = [_edges_px(other) for other in markers]
+        if left >= 0 and right <= _PHONE_PX and all(right < other[0] or left > other[1] for other in edges):
+            markers.append(marker)
     return sorted(markers, key=lambda marker: marker.at)
+
+
+def _edges_px(marker: Marker) -> tuple[float, float]:
+    """Where a marker and its name lie, as `charts` puts them: to the right of the line, from 60 % on to the left."""
+    at_px, name_px = marker.at * _PHONE_PX, len(marker.label) * _CHARACTER_PX + 8
+    return (at_px - name_px, at_px) if marker.at > 0.6 else (at_px, at_px + name_px)

@@ -92,7 +92,7 @@ def _violation(first: Check, around: Sequence[Moment], seed: int) -> list[str]:
 
 
 def _table(results: Sequence[SimulationResult]) -> list[str]:
-    width = max(len(result.scenario.name) for result in results) + 2
+    width = max(8, *(len(result.scenario.name) for result in results)) + 2
     lines = [f"{'scenario':{width}}{'verdict':9}{'seeds':>7}{'failed':>8}{'least margin':>14}"]
     for result in results:
         least = min((worst.margin for worst in result.worst), default=1.0)
