@@ -80,6 +80,8 @@ def test_documents(cli: Cli, tmp_path: Path) -> None:
     made = decode((tmp_path / "run.json").read_bytes())
     assert (made.scenario.name, made.seeds, made.run.seed, made.passed) == ("all-cut", [5], 5, True)
     assert "<html" in (tmp_path / "run.html").read_text(encoding="utf-8")
+    page = cli("capacity", "simulate", "all-cut", "--seed", "5", "--html", "-")
+    assert page.out.strip() == (tmp_path / "run.html").read_text(encoding="utf-8").strip()
     again = cli("capacity", "simulate", "all-cut", "--seed", "5", "--json", "-")
     assert json.loads(again.out) == json.loads((tmp_path / "run.json").read_bytes())
     assert again.err.startswith("PASS  all-cut")
@@ -124,6 +126,7 @@ def test_a_preset_goes_before_a_scenarios_own_services(cli: Cli, bad: str) -> No
         (("--plan", "x", "--preset", "dev"), "--preset and --plan both name services"),
         (("cold-start", "--html", "no/where.html"), "no/where.html is in no, which is no directory"),
         (("cold-start", "--json", "."), ". is a directory"),
+        (("cold-start", "--json", "-", "--html", "-"), "--html - and --json - both want stdout"),
         (("--seeds", "0"), "0 is not in the range"),
         (("--seed", "-1"), "-1 is not in the range"),
     ],

@@ -85,6 +85,8 @@ def _run(
     from auroral.report.simulation_text import summary
 
     chosen = _scenarios(scenarios, preset, plan)
+    if html == "-" and json == "-":
+        raise UsageError("--html - and --json - both want stdout", hint="give one of them a file")
     for path in (html, json):
         _check_writable(path)
     results = _results(process, chosen, range(seed, seed + seeds), jobs or cores())
@@ -96,7 +98,7 @@ def _run(
         from auroral.report.simulation_html import render
 
         _write(process, html, render(results))
-    (process.err if json == "-" else process.out)(summary(results))
+    (process.err if "-" in (html, json) else process.out)(summary(results))
     if any(result.interrupted for result in results) or len(results) < len(chosen):
         process.err("interrupted: what had run by then is reported")
         return ExitCode.INTERRUPTED
