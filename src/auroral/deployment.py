@@ -1,7 +1,8 @@
 """What Terraform says of a deployment: the contract between its outputs and auroral's commands. Pure but for files.
 
-Both forms are read: `terraform output -json`, where each output is an object with its `value`, and plain JSON of names
-and values.
+Three forms are read: `terraform output -json`, where each output is an object with its `value`; plain JSON of names and
+values; and `terraform output -json contract`. The output `contract` fills every field. An output with the name of a field
+counts before it, so that another stack can name what it has.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import msgspec.structs
 
 from auroral.errors import OutputError, UsageError
+from auroral.infra import contract as contracts
+from auroral.infra.contract import Contract
 
 MAX_BYTES = 4 * 1024 * 1024
 
@@ -51,6 +55,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     log_groups: dict[str, str] = {}
     """Service → CloudWatch log group."""
 
+    contract: Contract | None = None
+    """All of the stack's contract; None where the outputs have none."""
     source: str = ""
     """Where it was read from, for messages."""
     unknown: tuple[str, ...] = ()
@@ -66,7 +72,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 SERVER_SERVICES = ("frontend", "internal-frontend", "history", "matching", "worker")
 """Keys of `task_role_arns` that are Temporal's own roles. The others (schema, ui, …) enter no store as Temporal."""
 
-OUTPUTS = tuple(name for name in Deployment.__struct_fields__ if name not in ("source", "unknown"))
+OUTPUTS = tuple(name for name in Deployment.__struct_fields__ if name not in ("contract", "source", "unknown"))
 
 
 def load_outputs(path: str | Path) -> Deployment:
@@ -96,8 +102,12 @@ def parse_outputs(text: str, source: str = "the deployment's outputs") -> Deploy
         raise UsageError(f"{source} is not JSON: {error or 'it is nested too deeply'}", hint=hint) from error
     if not isinstance(document, dict):
         raise UsageError(f"{source} is JSON, but not an object of outputs", hint=hint)
+    if _is_contract(document):
+        document = {"contract": document}
     values = {name: _value(output) for name, output in document.items()}
-    problems, known = [], {}
+    contract = None if values.get("contract") is None else contracts.parse(values["contract"], source)
+    problems: list[str] = []
+    known: dict[str, Any] = {} if contract is None else _of_contract(contract)
     for name in OUTPUTS:
         if values.get(name) is None or values[name] == "":
             continue  # Terraform prints null for an output of a part that is switched off
@@ -107,8 +117,41 @@ def parse_outputs(text: str, source: str = "the deployment's outputs") -> Deploy
             problems.append(f"  {name} = {_brief(document[name])}: expected {_expected(name, error)}")
     if problems:
         raise UsageError("\n".join([f"outputs of another form than expected in {source}:", *problems]), hint=hint)
-    unknown = tuple(name for name in values if name not in OUTPUTS)
-    return Deployment(**known, source=source, unknown=unknown)
+    unknown = tuple(name for name in values if name not in (*OUTPUTS, "contract"))
+    return Deployment(**known, contract=contract, source=source, unknown=unknown)
+
+
+def _of_contract(contract: Contract) -> dict[str, Any]:
+    """The fields that the contract fills."""
+    schema, services = contract.tasks.schema, contract.services
+    tasks = msgspec.structs.asdict(contract.tasks)
+    return {
+        "project": contract.project,
+        "region": contract.region,
+        "account_id": contract.account_id,
+        "dsql_endpoint": contract.dsql.endpoint,
+        "opensearch_endpoint": contract.visibility.endpoint,
+        "opensearch_index": contract.visibility.index,
+        "ecs_cluster": contract.cluster.name,
+        "ecs_services": {name: one.service for name, one in services.items()},
+        "schema_task_definition": schema.task_family,
+        "schema_container": schema.container,
+        "schema_security_groups": schema.group_ids,
+        "schema_log_group": schema.log_group,
+        "task_subnets": schema.subnet_ids,
+        "capacity_provider": schema.capacity_provider,
+        "task_role_arns": {name: one.role_arn for name, one in (*services.items(), *tasks.items())},
+        "operator_role_arn": contract.tasks.operator.role_arn,
+        "log_groups": {
+            **contract.log_groups,
+            **{name: one.log_group for name, one in (*services.items(), *tasks.items())},
+        },
+    }
+
+
+def _is_contract(document: Mapping[str, Any]) -> bool:
+    """Whether the document is the contract's value itself."""
+    return isinstance(document.get("version"), int) and "cluster" in document and "contract" not in document
 
 
 def missing_output(deployment: Deployment | None, output: str, flag: str) -> UsageError:
@@ -137,8 +180,6 @@ def _described(output: Any) -> bool:
 
 
 def _types() -> dict[str, Any]:
-    import msgspec.structs
-
     return {field.name: field.type for field in msgspec.structs.fields(Deployment)}
 
 

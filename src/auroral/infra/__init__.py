@@ -1,0 +1,1 @@
+"""Terraform around auroral: the contract of a deployment, plans and their properties."""
