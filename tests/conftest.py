@@ -18,17 +18,32 @@ if TYPE_CHECKING:
 
 MakeTemporalServer = Callable[..., Awaitable["LocalServer"]]
 
+_HERE = Path(__file__).parent
+_CLUSTERS = ("live", "local", "server")
+"""Folders whose tests start clusters, or keep both cores busy with Go."""
 _MARK = "AURORAL_TEST_SESSION"
 _LEAVING_S = 5.0
 
 
 def pytest_configure() -> None:
-    # Every process that a test starts inherits this, however far it strays.
-    os.environ[_MARK] = uuid.uuid4().hex
+    # Every process that a test starts inherits this, however far it strays. With workers they are the controller's.
+    if not _in_a_worker():
+        os.environ[_MARK] = uuid.uuid4().hex
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With two workers (`-n 2 --dist loadgroup`): whole clusters one after the other in one, all else by file."""
+    for item in items:
+        folder = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
+        group = "clusters" if folder in _CLUSTERS else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a session that leaves processes behind, name them, and end them."""
+    if _in_a_worker():
+        return
     left = _left_behind()
     _, left = psutil.wait_procs(left, timeout=_LEAVING_S)
     left = [process for process in left if process.is_running()]
@@ -42,6 +57,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         except psutil.Error as error:
             print(f"  {process.pid}: {error}")
     session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _in_a_worker() -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
 
 
 def _left_behind() -> list[psutil.Process]:

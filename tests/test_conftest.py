@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,7 +13,7 @@ import psutil
 ROOT = Path(__file__).parent.parent
 
 
-def _session(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
+def _session(folder: Path, body: str, *options: str) -> subprocess.CompletedProcess[str]:
     path = folder / "test_leaving.py"
     path.write_text(textwrap.dedent(body))
     command = [
@@ -26,8 +27,13 @@ def _session(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
         "/dev/null",
         "--rootdir",
         str(folder),
+        *options,
     ]
-    return subprocess.run([*command, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    # A session of its own, whoever runs this one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    return subprocess.run(
+        [*command, str(path)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_a_process_left_behind_fails_the_session(tmp_path: Path) -> None:
@@ -49,3 +55,19 @@ def test_a_process_left_behind_fails_the_session(tmp_path: Path) -> None:
 def test_a_clean_session_passes(tmp_path: Path) -> None:
     ran = _session(tmp_path, "def test_clean(): pass\n")
     assert ran.returncode == 0, ran.stdout
+
+
+def test_a_process_left_behind_by_a_worker_fails_the_session(tmp_path: Path) -> None:
+    ran = _session(
+        tmp_path,
+        """
+        import subprocess
+        def test_leaves():
+            subprocess.Popen(["sleep", "600"], start_new_session=True)
+        """,
+        "-n",
+        "1",
+    )
+    assert ran.returncode == 1, ran.stdout
+    assert "left behind by the tests:" in ran.stdout
+    assert "sleep 600" in ran.stdout
