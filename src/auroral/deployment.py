@@ -1,8 +1,8 @@
 """What Terraform says of a deployment: the contract between its outputs and auroral's commands. Pure but for files.
 
 Three forms are read: `terraform output -json`, where each output is an object with its `value`; plain JSON of names and
-values; and `terraform output -json contract`. The output `contract` fills every field. An output with the name of a field
-counts before it, so that another stack can name what it has.
+values; and `terraform output -json contract`. The output `contract` fills every field. An output with the name of a
+field counts before it, so that another stack can name what it has.
 """
 
 from __future__ import annotations
