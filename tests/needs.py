@@ -1,8 +1,9 @@
 """Provide what the tests need beyond Python, or say what to type: `python -m tests.needs`.
 
 A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs (with Go on
-PATH, or with the Go of a wheel), and OpenSearch's jars (with Maven). Chromium, Java and Maven come from the system's
-packages: installed here where that is allowed (Debian and Ubuntu, as root), else named with the line to type.
+PATH, or with the Go of a wheel), OpenSearch's jars (with Maven), and checkov with an environment of its own. Chromium,
+Java and Maven come from the system's packages: installed here where that is allowed (Debian and Ubuntu, as root), else
+named with the line to type.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from auroral.errors import AuroralError
 from auroral.local.binaries import LOCALDB, SCHEMA, SERVER, obtain_binaries
 from auroral.temporal.build import obtain_cli
 from tests.support.opensearch import obtain
+from tests.tools import checkov
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGE = "chromium"
@@ -102,6 +104,17 @@ def need_opensearch(
     return True
 
 
+def need_checkov(*, run: Run, say: Callable[[str], None], cache: Path | None = None) -> bool:
+    """See that checkov is there, installing it into an environment of its own."""
+    if checkov.is_there(cache):
+        return True
+    say("installing checkov, which the tests of infra/ need (about 300 MB, a minute or two, the first time only)")
+    if not checkov.obtain(run, cache):
+        say("checkov could not be installed; the last lines above say why. Again: python -m tests.needs")
+        return False
+    return True
+
+
 def need_temporal(say: Callable[[str], None]) -> bool:
     """See that there is a Temporal CLI, building it where there is none."""
     try:
@@ -158,6 +171,7 @@ def main() -> int:
         need_temporal(_say),
         need_server(_say),
         need_opensearch(root=root, run=_run, say=_say),
+        need_checkov(run=_run, say=_say),
         need_browser(root=root, run=_run, say=_say),
     ]
     return 0 if all(there) else 1

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.needs import find_browser, how_to_install, need_browser, need_opensearch
+from tests.needs import find_browser, how_to_install, need_browser, need_checkov, need_opensearch
 from tests.support.opensearch import obtain
+from tests.tools import checkov
 
 
 class System:
@@ -117,6 +118,59 @@ def test_jars_that_cannot_be_fetched_leave_nothing(tmp_path: Path) -> None:
     assert not system.need_jars(tmp_path)
     assert "could not be fetched" in system.said[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+class Python:
+    """A machine on which environments are made, and filled where there is a network."""
+
+    def __init__(self, *, online: bool = True) -> None:
+        self.online = online
+        self.ran: list[Sequence[str]] = []
+        self.said: list[str] = []
+
+    def run(self, command: Sequence[str]) -> int:
+        self.ran.append(command)
+        if "venv" in command:
+            Path(command[-1]).mkdir()
+            return 0
+        return 0 if self.online else 1
+
+    def need(self, cache: Path) -> bool:
+        return need_checkov(run=self.run, say=self.said.append, cache=cache)
+
+
+def test_checkov_is_installed_once_by_hash_and_in_its_own_environment(tmp_path: Path) -> None:
+    machine = Python()
+    assert machine.need(tmp_path)
+    venv, pip = machine.ran
+    assert venv[1:3] == ["-m", "venv"]
+    assert pip[0] == str(checkov.folder(tmp_path) / "bin/python")
+    assert list(pip[-3:]) == ["--require-hashes", "-r", str(checkov.REQUIREMENTS)]
+    assert machine.need(tmp_path)
+    assert len(machine.ran) == 2
+
+
+def test_checkov_that_cannot_be_installed_leaves_nothing_half_made(tmp_path: Path) -> None:
+    machine = Python(online=False)
+    assert not machine.need(tmp_path)
+    assert "could not be installed" in machine.said[-1]
+    assert not checkov.folder(tmp_path).exists()
+
+
+def test_an_interrupted_installation_is_made_anew(tmp_path: Path) -> None:
+    checkov.folder(tmp_path).mkdir()
+    machine = Python()
+    machine.run = lambda command: 0  # type: ignore[method-assign]
+    assert not checkov.is_there(tmp_path)
+    assert machine.need(tmp_path)
+    assert checkov.is_there(tmp_path)
+
+
+def test_checkov_is_pinned_with_all_that_it_brings() -> None:
+    pins = checkov.REQUIREMENTS.read_text()
+    packages = [line for line in pins.splitlines() if "==" in line]
+    assert sum(line.startswith("checkov==") for line in packages) == 1
+    assert pins.count(" --hash=sha256:") >= len(packages) > 50
 
 
 def test_no_test_is_skipped() -> None:
