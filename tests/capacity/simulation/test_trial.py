@@ -5,6 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from auroral.capacity import layout, warmup
+from auroral.capacity.layout import Options
+from auroral.capacity.presets import presets
 from auroral.capacity.simulation import shapes, trial
 from auroral.capacity.simulation.catalogue import ORDER, builtin
 from auroral.capacity.simulation.result import Run
@@ -44,6 +47,29 @@ def test_the_planned_budgets_hold_under_a_hundred_schedules(name: str, preset: s
     result = summary.result()
     assert result.failed_seeds == [], result.run.first_violation
     print(f"{name}, {preset}: " + ", ".join(f"{one.name} {one.margin:.2f} (seed {one.seed})" for one in result.worst))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_plans_times_are_those_of_the_simulation(preset: str) -> None:
+    """Two reckonings apart from one another: formulas in `warmup`, events here."""
+    known = presets()
+    options = Options(anchors=known.anchors)
+    connections = layout.lay_out(known.named(preset).rate_per_s, options, known).connections
+    deployed = shapes.from_preset(preset)
+
+    def took_s(name: str) -> list[float]:
+        run = trial.run(shapes.deploy(builtin(name), deployed), 1)
+        return [one.observed or 0.0 for one in run.checks if one.name.startswith("converged-")]
+
+    pace = options.pace
+    assert took_s("cold-start") == [
+        pytest.approx(pace.task_start_s + warmup.cold_start_s(connections, pace), rel=0.05, abs=3.0)
+    ]
+    assert took_s("zone-loss") == [
+        pytest.approx(warmup.zone_loss_s(connections, options.zones, pace), rel=0.05, abs=3.0)
+    ]
+    for simulated_s, one in zip(took_s("rolling-deployment"), connections, strict=True):
+        assert 0.5 < simulated_s / warmup.deployment_s(one, pace) < 1.05
 
 
 # What must fail
