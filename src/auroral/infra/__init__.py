@@ -1,1 +1,1 @@
-"""Terraform around auroral: the contract of a deployment, plans and their properties."""
+"""Run Terraform for the deployment, and judge its plans and states by correctness properties."""

@@ -1,0 +1,211 @@
+"""The 32 correctness properties of a deployment, by number. Pure."""
+
+from __future__ import annotations
+
+from auroral.infra.findings import Property
+from auroral.infra.properties import budget, contract, groups, network, pools, roles, services, storage
+
+PROPERTIES: tuple[Property, ...] = (
+    Property(
+        number=1,
+        name="no-open-ingress",
+        why="A rule that admits everywhere, or the whole VPC, lets one broken task reach all others.",
+        check=network.no_open_ingress,
+        checkov=("CKV_AWS_24", "CKV_AWS_25", "CKV_AWS_260", "CKV_AWS_277"),
+    ),
+    Property(
+        number=2,
+        name="no-public-address",
+        why="What has no address of the internet cannot be called from there, whatever a rule says.",
+        check=network.no_public_address,
+        checkov=("CKV_AWS_130", "CKV_AWS_333", "CKV_AWS_88", "CKV_AWS_137"),
+    ),
+    Property(
+        number=3,
+        name="internet-in-nat-mode-only",
+        why="With endpoints alone no route leads out, so that data cannot leave by one.",
+        check=network.internet_in_nat_mode_only,
+    ),
+    Property(
+        number=4,
+        name="no-open-egress",
+        why="Egress is a table too: a task that is taken over can call only what it needs.",
+        check=network.no_open_egress,
+        checkov=("CKV_AWS_382",),
+    ),
+    Property(
+        number=5,
+        name="default-group-empty",
+        why="Whatever is made without a group gets the default one, which admits its own members.",
+        check=network.default_group_empty,
+        checkov=("CKV2_AWS_12",),
+    ),
+    Property(
+        number=6,
+        name="created-with-none",
+        why="Tasks before there is a schema fail, and a count that an apply resets is an outage; counts are the operator's.",
+        check=services.created_with_none,
+    ),
+    Property(
+        number=7,
+        name="membership-among-temporal",
+        why="Whoever reaches a membership port can join the ring and own shards.",
+        check=groups.membership_among_temporal,
+    ),
+    Property(
+        number=8,
+        name="grpc-from-callers",
+        why="History and matching ask nobody who calls: their ports are Temporal's own.",
+        check=groups.grpc_from_callers,
+    ),
+    Property(
+        number=9,
+        name="task-groups-off-instances",
+        why="An instance with a task's group lends that task's ways to every other task on it.",
+        check=groups.task_groups_off_instances,
+    ),
+    Property(
+        number=10,
+        name="dsql-scoped",
+        why="A role for one cluster must not open another of the account.",
+        check=roles.dsql_scoped,
+    ),
+    Property(
+        number=11,
+        name="admin-for-schema-alone",
+        why="admin may drop every table; servers and operators enter as roles that may not.",
+        check=roles.admin_for_schema_alone,
+    ),
+    Property(
+        number=12,
+        name="no-data-on-instances",
+        why="Every container of an instance is one mistake away from its role.",
+        check=roles.no_data_on_instances,
+    ),
+    Property(
+        number=13,
+        name="no-star-resource",
+        why="A right on everything outgrows what it was given for.",
+        check=roles.no_star_resource,
+        checkov=("CKV_AWS_355", "CKV_AWS_290", "CKV_AWS_289", "CKV_AWS_288", "CKV_AWS_287", "CKV_AWS_286"),
+    ),
+    Property(
+        number=14,
+        name="connect-rate-within",
+        why="DSQL admits 100 new connections a second; above that it refuses all services alike.",
+        check=budget.rate_within,
+    ),
+    Property(
+        number=15,
+        name="connections-within",
+        why="DSQL admits 10,000 connections and 1,000 new ones at once; a deployment's extra tasks count.",
+        check=budget.connections_within,
+    ),
+    Property(
+        number=16,
+        name="pool-settings",
+        why="A pool that closes idle connections, or keeps them past 60 minutes, opens them again under load.",
+        check=budget.pool_settings,
+    ),
+    Property(
+        number=17,
+        name="arm64-on-graviton",
+        why="Images are ARM64: a task placed on another processor never starts.",
+        check=services.arm64_on_graviton,
+    ),
+    Property(
+        number=18,
+        name="exec-and-init",
+        why="A task that nobody can enter is restarted instead of understood; sessions leave processes to reap.",
+        check=services.exec_and_init,
+    ),
+    Property(
+        number=19,
+        name="rolls-back",
+        why="A deployment that never gets healthy otherwise goes on for hours, opening connections.",
+        check=services.rolls_back,
+    ),
+    Property(
+        number=20,
+        name="healthy-and-patient",
+        why="A check that fails while the pool still fills makes every slow start a rollback.",
+        check=services.healthy_and_patient,
+    ),
+    Property(
+        number=21,
+        name="images-by-digest",
+        why="A tag that moves makes two tasks of one service differ.",
+        check=services.images_by_digest,
+    ),
+    Property(
+        number=22,
+        name="no-host-paths",
+        why="Docker's socket in a task is the whole instance in a task.",
+        check=services.no_host_paths,
+        checkov=("CKV_AWS_97",),
+    ),
+    Property(
+        number=23,
+        name="logs-somewhere",
+        why="A task that died without a log cannot be explained.",
+        check=services.logs_somewhere,
+        checkov=("CKV_AWS_265",),
+    ),
+    Property(
+        number=24,
+        name="logs-kept-and-encrypted",
+        why="Logs without retention cost for ever; logs hold names and inputs of workflows.",
+        check=storage.logs_kept_and_encrypted,
+        checkov=("CKV_AWS_66", "CKV_AWS_158"),
+    ),
+    Property(
+        number=25,
+        name="guarded-instances",
+        why="With IMDSv1 or a second hop any container can take the instance's role.",
+        check=pools.guarded_instances,
+        checkov=("CKV_AWS_79", "CKV_AWS_341"),
+    ),
+    Property(
+        number=26,
+        name="endpoints-complete",
+        why="One endpoint too few, and instances do not join or tasks do not start; nothing says why.",
+        check=network.endpoints_complete,
+    ),
+    Property(
+        number=27,
+        name="benchmark-apart",
+        why="A load generator beside the servers measures itself, and its idle instances cost.",
+        check=pools.benchmark_apart,
+    ),
+    Property(
+        number=28,
+        name="limiter-table",
+        why="The limiter fails open: a table of another shape silently limits nothing.",
+        check=storage.limiter_table,
+    ),
+    Property(
+        number=29,
+        name="search-guarded",
+        why="Without its visibility store no workflow is listed, and it holds what workflows are called.",
+        check=storage.search_guarded,
+        checkov=("CKV_AWS_5", "CKV_AWS_6", "CKV_AWS_83", "CKV_AWS_228"),
+    ),
+    Property(
+        number=30,
+        name="tasks-fit",
+        why="A deployment that finds no room for its new task waits until the circuit breaker ends it.",
+        check=pools.tasks_fit,
+    ),
+    Property(
+        number=31,
+        name="one-contract-no-secrets",
+        why="Commands read one output; plan files and states are copied where secrets must not be.",
+        check=contract.one_contract_no_secrets,
+    ),
+    Property(
+        number=32,
+        name="reachable-and-no-more",
+        why="A missing rule shows as a time-out at the worst moment, and one too many never shows.",
+        check=groups.reachable_and_no_more,
+    ),
+)
