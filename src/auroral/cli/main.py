@@ -21,6 +21,7 @@ COMMANDS = {
     "visibility": ("auroral.cli.visibility:visibility", "Make Temporal's visibility index on OpenSearch."),
     "local": ("auroral.cli.local:local", "Run a production-shaped cluster on this machine."),
     "capacity": ("auroral.cli.capacity:capacity", "Plan a cluster, its budget and its cost."),
+    "infra": ("auroral.cli.infra:infra", "Run Terraform for the deployment, and check it."),
     "dsql": ("auroral.cli.dsql:dsql", "Look at a cluster of Aurora DSQL."),
     "cluster": ("auroral.cli.cluster:cluster", "Look after a Temporal cluster's own records."),
 }

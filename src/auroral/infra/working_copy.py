@@ -1,0 +1,166 @@
+"""Where Terraform works: a copy of modules and stack in the deployment's own directory.
+
+The directory keeps everything of one stack of one deployment: `*.tfvars` and `*.tfvars.json` (read in the order of
+their names), `backend.hcl`, the copy, Terraform's data, the last plan, and the state of a stack without a backend. The
+sources stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from auroral.errors import OutputError, UsageError
+
+BACKEND_FILE = "backend.hcl"
+PLAN_FILE = "plan.tfplan"
+PLAN_JSON = "plan.json"
+LOCAL_STATE = "local-state"
+"""A file that is there where the directory was once told to keep the state."""
+_BACKEND = re.compile(r'^\s*backend\s+"(\w+)"', re.MULTILINE)
+_OVERRIDE = "auroral_backend_override.tf"
+_KEPT = (".terraform.lock.hcl",)
+
+
+class WorkingCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """One stack of one deployment, ready for Terraform."""
+
+    stack: str
+    directory: Path
+    root: Path
+    """Where Terraform runs."""
+    var_files: tuple[Path, ...]
+    backend_arguments: tuple[str, ...]
+    """For `terraform init`."""
+
+    @property
+    def data(self) -> Path:
+        """TF_DATA_DIR."""
+        return self.directory / "terraform"
+
+    @property
+    def plan(self) -> Path:
+        """The last plan."""
+        return self.directory / PLAN_FILE
+
+    @property
+    def plan_json(self) -> Path:
+        """The same as JSON."""
+        return self.directory / PLAN_JSON
+
+
+def find_infra(given: str | None, start: Path) -> Path:
+    """The folder that holds modules/ and stacks/. Raises `UsageError` where there is none."""
+    if given is not None:
+        if not (Path(given) / "stacks").is_dir():
+            raise UsageError(f"--infra {given}: expected a folder that holds stacks/ and modules/")
+        return Path(given).resolve()
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / "infra/stacks").is_dir():
+            return folder / "infra"
+    beside = Path(__file__).parents[3] / "infra"
+    if (beside / "stacks").is_dir():
+        return beside
+    raise UsageError(
+        f"expected a folder infra/ with stacks/ in {start} or above it, found none",
+        hint="run it in a checkout of auroral, or name the folder: --infra",
+    )
+
+
+def prepare(
+    infra: Path,
+    stack: str,
+    directory: Path,
+    *,
+    profile: str | None = None,
+    var_files: Sequence[str] = (),
+    backend_config: Sequence[str] = (),
+    local_state: bool = False,
+) -> WorkingCopy:
+    """Copy the sources and gather the variables. Raises `UsageError` or `OutputError`."""
+    stacks = sorted(path.name for path in (infra / "stacks").iterdir() if path.is_dir())
+    if stack not in stacks:
+        raise UsageError(f"--stack {stack}: expected one of {', '.join(stacks)}")
+    marker = directory / LOCAL_STATE
+    if local_state:
+        marker.touch()
+    local_state = marker.exists()
+    layers = [*_profile(infra, profile), *(_named(one) for one in var_files), *_own(directory)]
+    copy = directory.resolve() / "source"
+    try:
+        _copy(infra / "modules", copy / "modules")
+        _copy(infra / "stacks" / stack, copy / "stacks" / stack)
+    except OSError as error:
+        raise OutputError(f"{directory} cannot be written: {error.strerror or error}") from error
+    root = copy / "stacks" / stack
+    return WorkingCopy(
+        stack=stack,
+        directory=directory.resolve(),
+        root=root,
+        var_files=tuple(layers),
+        backend_arguments=_backend(root, directory.resolve(), backend_config, local_state=local_state),
+    )
+
+
+def _profile(infra: Path, profile: str | None) -> list[Path]:
+    if profile is None:
+        return []
+    path = infra / "profiles" / f"{profile}.tfvars"
+    if not path.is_file():
+        there = sorted(one.stem for one in (infra / "profiles").glob("*.tfvars"))
+        raise UsageError(
+            f"--profile {profile}: expected one of {', '.join(there)}",
+            hint="for a plan of your own: auroral capacity plan --tfvars FILE, then --var-file FILE",
+        )
+    return [path.resolve()]
+
+
+def _named(path: str) -> Path:
+    if not Path(path).is_file():
+        raise UsageError(f"--var-file {path}: expected a file of Terraform's variables, there is none")
+    return Path(path).resolve()
+
+
+def _own(directory: Path) -> list[Path]:
+    found = [*directory.glob("*.tfvars"), *directory.glob("*.tfvars.json")]
+    return sorted(path.resolve() for path in found)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Make the target as the source is, but for what Terraform itself keeps there."""
+    kept = {
+        path.relative_to(target): path.read_bytes() for name in _KEPT for path in target.rglob(name) if path.is_file()
+    }
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "tests"))
+    for path, content in kept.items():
+        if not (target / path).exists() and (target / path).parent.is_dir():
+            (target / path).write_bytes(content)
+
+
+def _backend(root: Path, directory: Path, given: Sequence[str], *, local_state: bool) -> tuple[str, ...]:
+    """Arguments of init; a stack without a backend, or one told so, keeps its state in the directory."""
+    kind = next((match[1] for path in sorted(root.glob("*.tf")) if (match := _BACKEND.search(path.read_text()))), None)
+    if kind is None or local_state:
+        if given:
+            raise UsageError(
+                f"--backend-config is for a stack with a backend: {root.name} "
+                + ("is told to keep its state here" if local_state else "has none")
+            )
+        state = str(directory / "terraform.tfstate").replace("\\", "\\\\").replace('"', '\\"')
+        text = f'terraform {{\n  backend "local" {{\n    path = "{state}"\n  }}\n}}\n'
+        (root / _OVERRIDE).write_text(text)
+        return ()
+    files = [str(directory / BACKEND_FILE)] if (directory / BACKEND_FILE).is_file() else []
+    return tuple(f"-backend-config={_absolute(one)}" for one in [*files, *given])
+
+
+def _absolute(one: str) -> str:
+    """A file by its whole path, since Terraform runs elsewhere; `key=value` as it is."""
+    return str(Path(one).resolve()) if Path(one).is_file() else one
