@@ -1,0 +1,1 @@
+../../profiles/dev.tfvars
