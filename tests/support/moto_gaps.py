@@ -1,0 +1,81 @@
+"""What moto 5.2 lacks of the AWS that infra/ uses, filled in at its server's boundary. Each says what is missing."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+
+def fill() -> None:
+    """Fill every gap in this process."""
+    _account_setting_default()
+    _application_autoscaling_tags()
+    _backup_selections()
+
+
+def _account_setting_default() -> None:
+    """ECS has PutAccountSetting, but not PutAccountSettingDefault, which sets it for every principal."""
+    from moto.ecs.responses import EC2ContainerServiceResponse
+
+    def put_account_setting_default(self: Any) -> Any:
+        return self.put_account_setting()
+
+    EC2ContainerServiceResponse.put_account_setting_default = put_account_setting_default
+
+
+def _application_autoscaling_tags() -> None:
+    """Application Auto Scaling lists no tags, which the provider reads after each target it makes."""
+    from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+
+    tags: dict[str, dict[str, str]] = {}
+
+    def list_tags_for_resource(self: Any) -> str:
+        return json.dumps({"Tags": tags.get(self._get_param("ResourceARN"), {})})
+
+    def tag_resource(self: Any) -> str:
+        tags.setdefault(self._get_param("ResourceARN"), {}).update(self._get_param("Tags"))
+        return "{}"
+
+    def untag_resource(self: Any) -> str:
+        for name in self._get_param("TagKeys"):
+            tags.get(self._get_param("ResourceARN"), {}).pop(name, None)
+        return "{}"
+
+    ApplicationAutoScalingResponse.list_tags_for_resource = list_tags_for_resource
+    ApplicationAutoScalingResponse.tag_resource = tag_resource
+    ApplicationAutoScalingResponse.untag_resource = untag_resource
+
+
+def _backup_selections() -> None:
+    """AWS Backup has plans, but nothing that says what a plan copies."""
+    from moto.backup.responses import BackupResponse
+
+    selections: dict[str, dict[str, Any]] = {}
+
+    def plan_of(self: Any) -> str:
+        return str(self.path.split("/plans/")[1].split("/")[0])
+
+    def create_backup_selection(self: Any) -> str:
+        name = str(uuid.uuid4())
+        selections[name] = {
+            "BackupSelection": json.loads(self.body)["BackupSelection"],
+            "BackupPlanId": plan_of(self),
+            "SelectionId": name,
+            "CreationDate": 0,
+        }
+        return json.dumps({key: selections[name][key] for key in ("BackupPlanId", "SelectionId", "CreationDate")})
+
+    def get_backup_selection(self: Any) -> Any:
+        found = selections.get(self.path.rstrip("/").rpartition("/")[2])
+        if found is None:
+            return 404, {"x-amzn-ErrorType": "ResourceNotFoundException"}, "{}"
+        return json.dumps(found)
+
+    def delete_backup_selection(self: Any) -> str:
+        selections.pop(self.path.rstrip("/").rpartition("/")[2], None)
+        return "{}"
+
+    BackupResponse.create_backup_selection = create_backup_selection
+    BackupResponse.get_backup_selection = get_backup_selection
+    BackupResponse.delete_backup_selection = delete_backup_selection
