@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env bench server test check format docs lock proofs benchmarks clean
+.PHONY: help env bench server test check format docs lock proofs smoke-aws benchmarks clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ docs: $(STAMP) ## generate the references
 proofs: $(STAMP) ## the long proofs (about an hour)
 	@$(BIN)/python -m tests.needs
 	@$(BIN)/python -m pytest -m slow
+
+smoke-aws: $(STAMP) ## build, measure and remove the dev profile in a real AWS account (costs money: SMOKE="--region … --cap 25")
+	@$(BIN)/auroral infra smoke-aws $(SMOKE)
 
 benchmarks: $(STAMP) ## performance of auroral itself
 	@$(BIN)/python -m benchmarks

@@ -30,6 +30,13 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 infra = Group(
     "infra",
     help="Run Terraform for the deployment, and check its plans and states.",
+    lazy={
+        "smoke-aws": (
+            "auroral.cli.smoke:smoke_aws",
+            "Build, measure and remove the dev profile in a real account.",
+        ),
+        "sweep": ("auroral.cli.smoke:sweep_command", "Remove what keeps a deployment from being destroyed."),
+    },
 )
 
 
