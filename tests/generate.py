@@ -118,10 +118,20 @@ def files() -> dict[str, str]:
     }
 
 
+def deployment_files() -> dict[str, str]:
+    """What is generated of infra/, by its name in docs/reference. Needs terraform."""
+    from tests.support import platform_edges, profile_costs
+
+    return {
+        "platform-edges.md": platform_edges.page(platform_edges.edges()),
+        "profile-costs.md": profile_costs.page(),
+    }
+
+
 def main() -> None:
     """Write them."""
     REFERENCE.mkdir(parents=True, exist_ok=True)
-    for name, text in files().items():
+    for name, text in {**files(), **deployment_files()}.items():
         (REFERENCE / name).write_text(text, encoding="utf-8")
         print(f"docs/reference/{name}")
 
