@@ -8,6 +8,7 @@ import click
 
 from auroral.cli.command import WIDTH, Command, Group
 from auroral.cli.process import Process
+from auroral.cli.smoke import smoke_aws, sweep_command
 from auroral.errors import ExitCode
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -30,13 +31,6 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 infra = Group(
     "infra",
     help="Run Terraform for the deployment, and check its plans and states.",
-    lazy={
-        "smoke-aws": (
-            "auroral.cli.smoke:smoke_aws",
-            "Build, measure and remove the dev profile in a real account.",
-        ),
-        "sweep": ("auroral.cli.smoke:sweep_command", "Remove what keeps a deployment from being destroyed."),
-    },
 )
 
 
@@ -115,3 +109,6 @@ for _name, (_short, _long) in _COMMANDS.items():
             "failed, 4 interrupted.",
         )
     )
+
+infra.add_command(sweep_command)
+infra.add_command(smoke_aws)
