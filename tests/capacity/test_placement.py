@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auroral.capacity.instances import instance_type
-from auroral.capacity.placement import Cluster, TaskSize, capacity_for_tasks
+from auroral.capacity.placement import Cluster, TaskSize, capacity_for_tasks, vector
 from auroral.errors import UsageError
 
 M7G = instance_type("m7g.2xlarge")
 CAPACITY = capacity_for_tasks(M7G, trunking=True, reserved_mib=0)
 BIG = TaskSize(service="big", cpu_units=4_096, memory_mib=8_192)
+MIDDLE = TaskSize(service="middle", cpu_units=1_024, memory_mib=4_096)
 SMALL = TaskSize(service="small", cpu_units=256, memory_mib=512)
 
 
@@ -75,3 +78,33 @@ def test_no_instances_leave_everything_unplaced() -> None:
 def test_impossible_clusters_are_refused(count: int, zones: int) -> None:
     with pytest.raises(UsageError, match="at least one zone"):
         Cluster.empty(M7G, count, zones, CAPACITY)
+
+
+@given(st.tuples(st.integers(0, 12), st.integers(1, 4)), st.integers(0, 20), st.integers(0, 40), st.integers(0, 60))
+def test_each_task_goes_where_a_look_at_every_instance_would_put_it(
+    shape: tuple[int, int], big: int, middle: int, small: int
+) -> None:
+    """Fewest tasks of the service in the zone, then on the instance, then the most room; the first instance is lost."""
+    count, zones = shape
+    cluster = placed(count, {BIG: big, SMALL: small}, zones=zones).without([0])
+    wanted = [dict(host.services) for host in cluster.hosts]
+    free = [list(host.free) for host in cluster.hosts]
+    for _ in range(middle):
+        fitting = [at for at in range(len(free)) if all(a <= b for a, b in zip(vector(MIDDLE), free[at], strict=True))]
+        if not fitting:
+            break
+        in_zone: Counter[int] = Counter()
+        for at, host in enumerate(cluster.hosts):
+            in_zone[host.zone] += wanted[at].get("middle", 0)
+
+        def order(at: int, in_zone: Counter[int] = in_zone) -> tuple[int, ...]:
+            host = cluster.hosts[at]
+            return in_zone[host.zone], wanted[at].get("middle", 0), -free[at][0], -free[at][1], host.index
+
+        at = min(fitting, key=order)
+        wanted[at]["middle"] = wanted[at].get("middle", 0) + 1
+        free[at] = [have - need for have, need in zip(free[at], vector(MIDDLE), strict=True)]
+    cluster.place(Counter({MIDDLE: middle}))
+    assert [dict(host.services) for host in cluster.hosts] == wanted
+    left = middle - sum(services.get("middle", 0) for services in wanted)
+    assert sum(one.count for one in cluster.unplaced()) == left

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
+from heapq import heapify, heappop, heappush
 from typing import Literal, get_args
 
 import msgspec
@@ -99,6 +100,14 @@ class Host:
         return after
 
 
+_Order = tuple[int, int, int, int, int]
+
+
+def _order(host: Host, service: str, at: int) -> _Order:
+    """Which instance of a zone takes the next task of a service: the least one. The last is its place in the list."""
+    return host.services[service], -host.free[0], -host.free[1], host.index, at
+
+
 class Cluster:
     """Instances under placement."""
 
@@ -130,15 +139,25 @@ class Cluster:
         for task in sorted(tasks, key=self._largest_first):
             size = vector(task)
             in_zone: Counter[int] = Counter()
-            for host in self.hosts:
+            open_in: dict[int, list[_Order]] = {}
+            for at, host in enumerate(self.hosts):
                 in_zone[host.zone] += host.services[task.service]
-            for _ in range(tasks[task]):
-                at = self._choose(task, size, in_zone)
-                if at is None:
-                    self._left[task] += 1
-                else:
-                    in_zone[self.hosts[at].zone] += 1
-                    self.hosts[at] = self.hosts[at].with_task(task)
+                if host.room_for(size):
+                    open_in.setdefault(host.zone, []).append(_order(host, task.service, at))
+            for hosts in open_in.values():
+                heapify(hosts)
+            for placed in range(tasks[task]):
+                if not open_in:
+                    self._left[task] += tasks[task] - placed
+                    break
+                zone = min(open_in, key=lambda zone: (in_zone[zone], open_in[zone][0]))
+                at = heappop(open_in[zone])[-1]
+                in_zone[zone] += 1
+                self.hosts[at] = host = self.hosts[at].with_task(task)
+                if host.room_for(size):
+                    heappush(open_in[zone], _order(host, task.service, at))
+                elif not open_in[zone]:
+                    del open_in[zone]
 
     def _largest_first(self, task: TaskSize) -> tuple[Fraction, str, int, int]:
         largest = max(
@@ -146,17 +165,6 @@ class Cluster:
             default=Fraction(0),
         )
         return -largest, task.service, task.cpu_units, task.memory_mib
-
-    @staticmethod
-    def _spread(host: Host, service: str, in_zone: Counter[int]) -> tuple[int, int, int, int, int]:
-        return in_zone[host.zone], host.services[service], -host.free[0], -host.free[1], host.index
-
-    def _choose(self, task: TaskSize, size: Vector, in_zone: Counter[int]) -> int | None:
-        return min(
-            (at for at, host in enumerate(self.hosts) if host.room_for(size)),
-            key=lambda at: self._spread(self.hosts[at], task.service, in_zone),
-            default=None,
-        )
 
     def unplaced(self) -> tuple[Unplaced, ...]:
         """What found no room, and what was short."""
