@@ -7,6 +7,7 @@ import pytest
 
 from auroral.bench.workload import builtin as workload
 from auroral.capacity import loads
+from auroral.capacity.budget import Allowance
 from auroral.capacity.document import encode
 from auroral.capacity.layout import Options
 from auroral.capacity.plan import Request, plan
@@ -68,3 +69,11 @@ def test_what_is_no_plan(data: bytes) -> None:
 def test_an_unknown_preset() -> None:
     with pytest.raises(UsageError, match="expected one of the presets dev"):
         shapes.from_preset("15wps")
+
+
+def test_connections_that_aws_raised_are_those_of_the_simulation() -> None:
+    deployed = shapes.from_plan(planned(allowance=Allowance(connections=20_000)), "plan.json")
+    chosen = shapes.deploy(builtin("zone-loss"), deployed)
+    assert (chosen.database.max_connections, chosen.limits.most_connections) == (20_000, 20_000)
+    usual = shapes.deploy(builtin("zone-loss"), shapes.from_preset("150wps"))
+    assert (usual.database.max_connections, usual.limits.most_connections) == (10_000, 10_000)

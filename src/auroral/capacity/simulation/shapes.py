@@ -15,6 +15,7 @@ from auroral.capacity.layout import Options
 from auroral.capacity.presets import presets
 from auroral.capacity.simulation.scenario import Counter, Policy, Scenario, ServiceShape
 from auroral.capacity.usage import Assumptions
+from auroral.dsql import limits
 from auroral.errors import UsageError
 
 REQUEST_SHARES: Mapping[str, float] = {"history": 0.70, "matching": 0.20, "frontend": 0.08, "worker": 0.02}
@@ -32,6 +33,8 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     jitter: float
     distributed: bool
     counter_per_s: int
+    most_connections: int = limits.MAX_CONNECTIONS
+    """What the DSQL cluster admits: `--connection-limit` of the plan."""
 
 
 def from_preset(name: str) -> Deployed:
@@ -67,6 +70,7 @@ def from_plan(data: bytes, name: str) -> Deployed:
         jitter=float(plan.dsql.jitter.value),
         distributed=plan.dsql.counter_limit_per_s is not None,
         counter_per_s=_planned_counter(plan),
+        most_connections=int(next(one.limit for one in plan.dsql.sums if one.name == "connections-planned")),
     )
 
 
@@ -91,7 +95,7 @@ def from_connections(services: Iterable[ServiceConnections], transitions_per_s: 
 
 
 def deploy(scenario: Scenario, deployed: Deployed) -> Scenario:
-    """The scenario with these services. What it sets itself of limiter, lifetime and counter stays."""
+    """The scenario with these services. What it sets itself of limiter, lifetime, counter and limits stays."""
     usual, policy = Policy(), scenario.policy
     if policy.limiter == usual.limiter and deployed.distributed:
         policy = msgspec.structs.replace(policy, limiter="distributed")
@@ -102,7 +106,14 @@ def deploy(scenario: Scenario, deployed: Deployed) -> Scenario:
     counter = scenario.counter
     if counter.limit_per_s == Counter().limit_per_s:
         counter = msgspec.structs.replace(counter, limit_per_s=deployed.counter_per_s)
-    return msgspec.structs.replace(scenario, services=deployed.services, policy=policy, counter=counter)
+    database, asserted, most = scenario.database, scenario.limits, deployed.most_connections
+    if database.max_connections == limits.MAX_CONNECTIONS:
+        database = msgspec.structs.replace(database, max_connections=most)
+    if asserted.most_connections == limits.MAX_CONNECTIONS:
+        asserted = msgspec.structs.replace(asserted, most_connections=most)
+    return msgspec.structs.replace(
+        scenario, services=deployed.services, policy=policy, counter=counter, database=database, limits=asserted
+    )
 
 
 def _connections(one: ServicePlan) -> ServiceConnections:
