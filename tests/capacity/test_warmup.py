@@ -105,3 +105,9 @@ def test_at_that_skew_the_counters_bound_stays_within_dsqls_bucket(delay_s: floa
     skew_s = counter_skew_s(allowed, 98, delay_s)
     passed = (span_s + delay_s + 2 * skew_s + 2) * 98 + 20 + 2 * span_s
     assert passed <= allowed.burst + allowed.rate_per_s * span_s + 1e-6
+
+
+def test_a_deployment_surges_by_what_is_planned_and_not_by_what_autoscaling_may_reach() -> None:
+    """113 % of 40 is five more, of 50 it would be six: eight batches."""
+    rolling = one(50, 5, 50, planned=40, maximum=50, max_percent=113)
+    assert deployment_s(rolling, Pace()) == pytest.approx(8 * (30 + 5 + 2.6 + 10 + 5.1))

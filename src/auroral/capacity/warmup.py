@@ -115,7 +115,8 @@ def lost_tasks(planned: int, zones: int) -> int:
 
 def deployment_s(one: ServiceConnections, pace: Pace) -> float:
     """How long a rolling deployment of one service takes: batches one after the other, each until it is healthy."""
-    batch = one.surge or max(1, one.planned - math.ceil(one.planned * one.min_healthy_percent / 100))
+    surge = one.planned * one.max_percent // 100 - one.planned
+    batch = surge if surge > 0 else max(1, one.planned - math.ceil(one.planned * one.min_healthy_percent / 100))
     batches = math.ceil(one.planned / batch)
     each_s = (
         pace.task_start_s + pace.stagger_s + fill_s(one, pace.connect_s, before=STARTUP_EXTRA) + pace.health_interval_s
