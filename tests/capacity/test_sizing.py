@@ -123,3 +123,9 @@ def test_more_load_never_needs_fewer_benchmark_workers(one: float, other: float)
 def test_no_rate_is_refused(rate_per_s: float) -> None:
     with pytest.raises(ValueError, match="above zero"):
         size(rate_per_s, ANCHORS)
+
+
+@pytest.mark.parametrize(("rate_per_s", "basis"), [(1, "extrapolated"), (223, "interpolated"), (800, "extrapolated")])
+def test_nothing_is_called_measured_at_a_rate_at_which_it_was_not(rate_per_s: float, basis: str) -> None:
+    for one in size(rate_per_s, ANCHORS).services:
+        assert {one.replicas.basis, one.cpu_units.basis, one.memory_mib.basis, one.pool_size.basis} == {basis}

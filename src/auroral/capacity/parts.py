@@ -31,8 +31,8 @@ def services(laid: Layout, options: Options, words: str) -> list[ServicePlan]:
                 service=one.service,
                 replicas=rebased(one.replicas, words),
                 autoscale_max=laid.maximum[one.service],
-                cpu_units=one.cpu_units,
-                memory_mib=one.memory_mib,
+                cpu_units=rebased(one.cpu_units, words),
+                memory_mib=rebased(one.memory_mib, words),
                 min_healthy_percent=derived(connections.min_healthy_percent, "%", _deployment_words(laid)),
                 max_percent=derived(connections.max_percent, "%", _deployment_words(laid)),
                 start_period_s=derived(

@@ -60,10 +60,10 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     """What the anchors' instances have together, interpolated as the rest is; None: the anchors do not say."""
 
 
-def size(rate_per_s: float, anchors: Sequence[Anchor], *, beyond: Basis = "extrapolated", words: str = "") -> Sizing:
+def size(rate_per_s: float, anchors: Sequence[Anchor], *, words: str = "") -> Sizing:
     """Size every service for this rate; `anchors` in the order of their rates.
 
-    `beyond` and `words` name what rests on proportion: `extrapolated` from the presets, or from the user's results.
+    `words` name what proportion rests on where that is not the presets.
     """
     if not rate_per_s > 0 or not anchors:
         raise ValueError(f"a rate above zero and at least one anchor, not {rate_per_s:g} and {len(anchors)}")
@@ -76,7 +76,7 @@ def size(rate_per_s: float, anchors: Sequence[Anchor], *, beyond: Basis = "extra
         return _between(rate_per_s, below, above, anchors)
     anchor = above or below
     assert anchor is not None
-    return _in_proportion(rate_per_s, anchor, beyond, words)
+    return _in_proportion(rate_per_s, anchor, words)
 
 
 def fleet_workers(rate_per_s: float, table: FleetTable) -> Figure:
@@ -148,8 +148,8 @@ def _between(rate_per_s: float, below: Anchor, above: Anchor, anchors: Sequence[
         return ServiceSize(
             service=name,
             replicas=Figure(value=count, unit="tasks", basis="interpolated", source=source),
-            cpu_units=_task_size(task.cpu_units, "CPU units a task", above),
-            memory_mib=_task_size(task.memory_mib, "MiB a task", above),
+            cpu_units=_task_size(task.cpu_units, "CPU units a task", "interpolated", above),
+            memory_mib=_task_size(task.memory_mib, "MiB a task", "interpolated", above),
             pool_size=_pool(pool, "interpolated", source),
         )
 
@@ -164,7 +164,8 @@ def _between(rate_per_s: float, below: Anchor, above: Anchor, anchors: Sequence[
     )
 
 
-def _in_proportion(rate_per_s: float, anchor: Anchor, beyond: Basis, words: str) -> Sizing:
+def _in_proportion(rate_per_s: float, anchor: Anchor, words: str) -> Sizing:
+    basis: Basis = "extrapolated"
     ratio = rate_per_s / anchor.rate_per_s
     own_vcpu = _instance_vcpu(anchor)
     source = words or f"in proportion to {anchor.name} ({anchor.rate_per_s:g}/s)"
@@ -176,15 +177,15 @@ def _in_proportion(rate_per_s: float, anchor: Anchor, beyond: Basis, words: str)
         count = max(least, _up(own.replicas * ratio))
         return ServiceSize(
             service=name,
-            replicas=Figure(value=count, unit="tasks", basis=beyond, source=source),
-            cpu_units=_task_size(own.cpu_units, "CPU units a task", anchor),
-            memory_mib=_task_size(own.memory_mib, "MiB a task", anchor),
-            pool_size=_pool(own.pool_size, anchor.pool_basis, anchor.pool_source),
+            replicas=Figure(value=count, unit="tasks", basis=basis, source=source),
+            cpu_units=_task_size(own.cpu_units, "CPU units a task", basis, anchor),
+            memory_mib=_task_size(own.memory_mib, "MiB a task", basis, anchor),
+            pool_size=_pool(own.pool_size, basis, f"as {anchor.name}: {anchor.pool_source}"),
         )
 
     return Sizing(
         rate_per_s=rate_per_s,
-        basis=beyond,
+        basis=basis,
         source=source,
         services=tuple(service(name) for name in RING_SERVICES),
         anchor=anchor,
@@ -199,8 +200,8 @@ def _instance_vcpu(anchor: Anchor) -> float | None:
     return float(anchor.instances * instance_type(anchor.instance_type).vcpu)
 
 
-def _task_size(value: int, unit: str, anchor: Anchor) -> Figure:
-    return Figure(value=value, unit=unit, basis=anchor.basis, source=f"{anchor.name}'s tasks: {anchor.source}")
+def _task_size(value: int, unit: str, basis: Basis, anchor: Anchor) -> Figure:
+    return Figure(value=value, unit=unit, basis=basis, source=f"{anchor.name}'s tasks: {anchor.source}")
 
 
 def _pool(value: int, basis: Basis, source: str) -> Figure:
