@@ -33,3 +33,7 @@ def test_a_shared_counter_leaves_the_operators_their_share() -> None:
 
 def test_a_reservoir_is_held_as_well() -> None:
     assert of_rate(150, reservoir=10).dsql.connections.value == 20 * 60
+
+
+def test_with_one_zone_no_time_to_recover_it_is_promised() -> None:
+    assert "zone-lost" not in {one.name for one in of_rate(150, zones=1).dsql.times}

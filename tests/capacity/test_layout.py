@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auroral.capacity import layout as layout_module
 from auroral.capacity.layout import (
     checked_words,
     fleet,
@@ -13,6 +14,7 @@ from auroral.capacity.layout import (
     start_periods_s,
     support_percentages,
 )
+from auroral.capacity.packing import check
 from auroral.capacity.presets import presets
 from auroral.errors import UsageError
 from tests.support.plans import options
@@ -145,3 +147,17 @@ def test_a_task_larger_than_the_instance_is_refused() -> None:
     chosen = options(instance_type="m7g.medium")
     with pytest.raises(UsageError, match="a task of history takes 4,096 CPU units"):
         place(lay_out(150, chosen, PRESETS), chosen)
+
+
+def test_conditions_that_cannot_fail_are_not_played_and_would_hold() -> None:
+    laid = lay_out(250, options(), PRESETS)
+    placed = place(laid, options())
+    assert placed.count.value >= placed.enough
+    assert [one.condition for one in placed.checked] == ["steady", "instance-lost", "rolling", "zone-lost"]
+    demands = layout_module._demands(laid, at_maximum=False)
+    assert check(demands, placed.instance, int(placed.count.value)) == placed.checked[:3]
+
+
+def test_with_one_zone_there_is_no_other_to_go_to() -> None:
+    placed = place(lay_out(150, options(zones=1), PRESETS), options(zones=1))
+    assert "zone-lost" not in {one.condition for one in placed.checked}

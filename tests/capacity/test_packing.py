@@ -305,3 +305,15 @@ class _Room:
     def put(self, task: TaskSize) -> None:
         cpu, memory, interfaces = vector(task)
         self.free = (self.free[0] - cpu, self.free[1] - memory, self.free[2] - interfaces)
+
+
+def test_a_lost_zone_is_told_by_what_finds_no_room_in_the_others() -> None:
+    """Ten instances in three zones, of which zone a has four: eight history of half an instance find room on six, seven
+    do beside the rest.
+    """
+    (told,) = check(OF_150_WPS, M7G, 10, conditions=("zone-lost",))
+    assert (told.condition, told.holds, told.case) == ("zone-lost", False, "zone a")
+    assert [(one.size.service, one.count) for one in told.unplaced] == [("history", 1)]
+    assert check(OF_150_WPS, M7G, 15, conditions=("zone-lost",))[0].holds
+    assert not check(OF_150_WPS, M7G, 15, zones=1, conditions=("zone-lost",))[0].holds
+    assert "zone-lost" not in {one.condition for one in check(OF_150_WPS, M7G, 15)}

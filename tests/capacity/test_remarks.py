@@ -26,3 +26,24 @@ def test_what_is_taken_for_granted() -> None:
     assert any("weighs" in one for one in of_rate(20, workload="simple").assumptions)
     assert any("decision 9" in one for one in of_rate(20, distributed=True).assumptions)
     assert any("not replaced within 10.0 s" in one for one in of_preset("150wps").assumptions)
+
+
+def test_between_two_it_says_what_the_run_it_goes_by_completed() -> None:
+    assert any(
+        "go by 400wps, whose run completed 323/s of 400/s offered: expect 81%" in one for one in of_rate(350).notes
+    )
+    assert any("go by 100wps, of which no run is published" in one for one in of_rate(80).notes)
+    assert not any("go by" in one for one in of_preset("400wps").notes)
+
+
+def test_a_zone_that_cannot_be_lost_without_a_wait_is_told() -> None:
+    told = [one for one in of_preset("150wps").notes if one.startswith("zone-lost: ")]
+    assert told == [
+        "zone-lost: zone a: no room for 1 history (cpu short) until other instances start, which the time to recover "
+        "leaves out"
+    ]
+    assert any("with it the whole cluster is lost" in one for one in of_rate(150, zones=1).notes)
+
+
+def test_that_stops_end_before_successors_open_is_an_assumption() -> None:
+    assert any("a stopped task has ended (within 11.2 s when idle)" in one for one in of_rate(20).assumptions)

@@ -21,6 +21,18 @@ def test_a_rate_prints_a_plan(cli: Cli) -> None:
     assert ended.err == ""
 
 
+def test_what_it_rests_on_is_printed_when_asked_for(cli: Cli) -> None:
+    assert "Where the numbers come from" not in cli("capacity", "plan", "--wps", "150").out
+    assert "Where the numbers come from" in cli("capacity", "plan", "--wps", "150", "--explain").out
+
+
+def test_a_rate_far_beyond_every_limit_is_answered(cli: Cli) -> None:
+    """More than two thousand tasks on hundreds of instances."""
+    ended = cli("capacity", "plan", "--wps", "20000")
+    assert ended.code == 1
+    assert "the largest rate that keeps them, with the same options: 450 =/s" in ended.out
+
+
 def test_json_alone_goes_to_stdout(cli: Cli) -> None:
     ended = cli("capacity", "plan", "--preset", "400wps", "--json", "-")
     plan = decode(ended.out.encode())

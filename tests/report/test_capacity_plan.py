@@ -14,6 +14,38 @@ def test_the_plans_of_the_presets_are_as_stored(name: str, golden: Callable[[str
     golden(f"plan-{name}.txt", text(of_preset(name)))
 
 
+def test_an_explained_plan_is_as_stored(golden: Callable[[str, str], None]) -> None:
+    golden("plan-150wps-explained.txt", text(of_preset("150wps"), explain=True))
+
+
+def test_the_answer_is_in_the_first_lines() -> None:
+    """Load, connections, cost and every service, within a terminal of 24 lines."""
+    first = "\n".join(text(of_preset("150wps")).splitlines()[:22])
+    for one in (
+        "keeps every limit",
+        "1,242 of 10,000 connections",
+        "98.8 of 100 connects/s",
+        "US dollars",
+        "collector",
+    ):
+        assert one in first
+
+
+def test_what_explains_is_printed_when_asked_for() -> None:
+    plan = of_preset("400wps")
+    brief, full = text(plan), text(plan, explain=True)
+    for title in ("Taken for granted", "Where the numbers come from", "reckoned with", "connections planned:"):
+        assert title not in brief
+        assert title in full
+    assert len(brief.splitlines()) < 90
+    assert all(note[:40] in brief for note in plan.notes)
+
+
+def test_a_sum_that_lacks_a_price_is_the_least_it_can_be() -> None:
+    assert "at least 11," in text(of_preset("150wps"))
+    assert of_preset("150wps").cost.unpriced
+
+
 def test_an_impossible_plan_is_as_stored(golden: Callable[[str, str], None]) -> None:
     golden("plan-impossible.txt", text(of_rate(600)))
 

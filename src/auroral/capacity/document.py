@@ -74,7 +74,7 @@ class ConditionPlan(_Document, frozen=True, kw_only=True):
     """Whether the tasks fit in one situation."""
 
     name: str
-    """`steady`, `instance-lost` or `rolling`."""
+    """`steady`, `instance-lost`, `rolling` or `zone-lost`."""
     holds: bool
     detail: str
 

@@ -53,19 +53,23 @@ def _times(
     services: tuple[ServiceConnections, ...], options: Options, cold_s: float, counter: int | None
 ) -> list[TimePlan]:
     pace = options.pace
-    zone_s = warmup.zone_loss_s(services, options.zones, pace, counter_per_s=counter)
     found = [
         TimePlan(
             name="cold-start",
             title="every pool full, from nothing",
             time=derived(round(cold_s, 1), "s", "longest stagger + the slowest pool"),
         ),
-        TimePlan(
-            name="zone-lost",
-            title="every pool full again, a zone lost",
-            time=derived(round(zone_s, 1), "s", "until ECS notices and starts tasks elsewhere + stagger + fill"),
-        ),
     ]
+    if options.zones > 1:
+        zone_s = warmup.zone_loss_s(services, options.zones, pace, counter_per_s=counter)
+        source = "until ECS notices and starts tasks elsewhere + stagger + fill"
+        found.append(
+            TimePlan(
+                name="zone-lost",
+                title="every pool full again, a zone lost",
+                time=derived(round(zone_s, 1), "s", source),
+            )
+        )
     for one in services:
         found.append(
             TimePlan(

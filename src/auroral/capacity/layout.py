@@ -12,7 +12,17 @@ from auroral.capacity import budget, sizing, warmup
 from auroral.capacity.budget import Allowance, Judgement, ServiceConnections
 from auroral.capacity.figures import Figure, assumed, derived
 from auroral.capacity.instances import InstanceType, instance_type
-from auroral.capacity.packing import Checked, Demand, Needed, Packing, TaskSize, check, instances_needed, pack
+from auroral.capacity.packing import (
+    CONDITIONS,
+    Checked,
+    Demand,
+    Needed,
+    Packing,
+    TaskSize,
+    check,
+    instances_needed,
+    pack,
+)
 from auroral.capacity.presets import RING_SERVICES, Anchor, Fleet, Presets, Size
 from auroral.capacity.warmup import Lifetime, Pace
 from auroral.errors import UsageError
@@ -188,10 +198,22 @@ def place(layout: Layout, options: Options) -> Placement:
         instance=instance,
         count=count,
         maximum=found + max(0, grown.count - max(found, needed.count)) + 1,
-        checked=check(demands, instance, found, zones=options.zones, spare=SPARE),
+        checked=_checked(demands, instance, found, needed, zones=options.zones),
         packing=pack(demands, instance, found, zones=options.zones),
         enough=needed.count,
     )
+
+
+def _checked(
+    demands: Sequence[Demand], instance: InstanceType, count: int, needed: Needed, *, zones: int
+) -> tuple[Checked, ...]:
+    """Each condition. Those that hold wherever ECS puts the tasks are not played: that takes long with many."""
+    planned: tuple[Checked, ...]
+    if count >= needed.count:
+        planned = tuple(Checked(condition=one, holds=True) for one in CONDITIONS)
+    else:
+        planned = check(demands, instance, count, zones=zones, spare=SPARE)
+    return (*planned, *(check(demands, instance, count, zones=zones, conditions=("zone-lost",)) if zones > 1 else ()))
 
 
 def fleet(equivalent_per_s: float, layout: Layout, instance: InstanceType, presets: Presets, zones: int) -> FleetSize:
@@ -343,7 +365,10 @@ def checked_words(checked: Sequence[Checked], enough: int) -> list[tuple[str, bo
             )
             where = f"{one.case}: " if one.case else ""
             detail = f"{where}no room for {short}" if short else f"{one.empty_zones} zones without an instance"
-            detail += f"; {enough} instances would do"
+            if one.condition == "zone-lost":
+                detail += " until other instances start, which the time to recover leaves out"
+            else:
+                detail += f"; {enough} instances would do"
         found.append((one.condition, one.holds, detail))
     return found
 

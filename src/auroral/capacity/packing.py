@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import combinations
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
@@ -59,8 +59,9 @@ __all__ = [
     "pack",
 ]
 
-Condition = Literal["steady", "instance-lost", "rolling"]
-CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+Condition = Literal["steady", "instance-lost", "rolling", "zone-lost"]
+CONDITIONS: tuple[Condition, ...] = ("steady", "instance-lost", "rolling")
+"""What a number of instances is planned for. A lost zone is not among them: a group starts instances elsewhere."""
 _MOST_SPARE = 2
 
 
@@ -123,7 +124,7 @@ def check(
     trunking: bool = True,
     reserved_mib: int = AGENT_RESERVED_MIB,
 ) -> tuple[Checked, ...]:
-    """Whether each condition holds on `count` instances, every instance lost and every service deployed in turn.
+    """Whether each condition holds on `count` instances; every instance, service or zone in turn.
 
     `instance-lost` loses any `spare` instances (0 to 2). Raises `UsageError`.
     """
@@ -140,7 +141,9 @@ def check(
         answers["instance-lost"] = _first_failure("instance-lost", _losses(steady, demands, spare))
     if "rolling" in conditions:
         answers["rolling"] = _first_failure("rolling", _deployments(steady, demands))
-    return tuple(answers[condition] for condition in CONDITIONS if condition in answers)
+    if "zone-lost" in conditions:
+        answers["zone-lost"] = _first_failure("zone-lost", _zone_losses(steady, demands))
+    return tuple(answers.values())
 
 
 def instances_needed(
@@ -254,6 +257,14 @@ def _losses(steady: Cluster, demands: Sequence[Demand], spare: int) -> Iterable[
         rest = steady.without(lost)
         rest.place(total - rest.running())
         yield " and ".join(f"instance {index}" for index in lost), rest.unplaced()
+
+
+def _zone_losses(steady: Cluster, demands: Sequence[Demand]) -> Iterable[tuple[str, tuple[Unplaced, ...]]]:
+    total = _counts(demands)
+    for zone in sorted({host.zone for host in steady.hosts}):
+        rest = steady.without(host.index for host in steady.hosts if host.zone == zone)
+        rest.place(total - rest.running())
+        yield f"zone {'abcdef'[zone % 6]}", rest.unplaced()
 
 
 def _deployments(steady: Cluster, demands: Sequence[Demand]) -> Iterable[tuple[str, tuple[Unplaced, ...]]]:

@@ -109,6 +109,11 @@ plan = Command(
             metavar="LIST",
             help="Where it differs: history=8x4096:8192:50,… (tasks x CPU units : MiB : connections a task).",
         ),
+        click.Option(
+            ["--explain"],
+            is_flag=True,
+            help="Print every sum, where each task goes, the bill's items, and the source of each number.",
+        ),
         click.Option(["--json"], metavar="FILE", help="Write the plan as JSON; - for stdout, and nothing else there."),
         click.Option(["--tfvars"], metavar="FILE", help="Write Terraform's variables; - for stdout."),
         click.Option(["--profiles"], metavar="DIRECTORY", help="Write every preset's variables there, and stop."),
@@ -128,7 +133,7 @@ def run(process: Process, **params: Any) -> ExitCode:
         raise UsageError("--json - and --tfvars - both want stdout", hint="give one of them a file")
     made = make_plan(_request(params), presets(), _prices(params["prices"]))
     if "-" not in (params["json"], params["tfvars"]):
-        process.out(text(made))
+        process.out(text(made, explain=params["explain"]))
     _write(process, made, json=params["json"], tfvars=params["tfvars"])
     return ExitCode.OK if made.feasible else ExitCode.FAILED
 
@@ -234,7 +239,7 @@ def _arguments(params: dict[str, Any]) -> tuple[str, ...]:
         assert isinstance(option, click.Option)
         assert option.name is not None
         value = params[option.name]
-        if option.name in ("json", "tfvars", "profiles") or value in (None, (), defaults[option.name]):
+        if option.name in ("explain", "json", "tfvars", "profiles") or value in (None, (), defaults[option.name]):
             continue
         for one in value if isinstance(value, tuple) else (value,):
             found += [option.opts[0], str(one)]

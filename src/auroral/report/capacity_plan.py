@@ -1,4 +1,7 @@
-"""A plan as plain text, at most 100 columns wide. Every number carries the letter of what it rests on. Pure."""
+"""A plan as plain text, at most 100 columns wide: the answer, or with everything that it rests on. Pure.
+
+Every number carries the letter of what it rests on.
+"""
 
 from __future__ import annotations
 
@@ -21,25 +24,40 @@ LETTERS: dict[Basis, str] = {
     "assumed": "?",
 }
 _LABEL = 20
+_CONDITIONS = {
+    "steady": "as planned",
+    "instance-lost": "any one lost",
+    "rolling": "while deployed",
+    "zone-lost": "a zone lost",
+}
 
 
-def text(plan: Plan) -> str:
-    """The whole plan: what it is for, whether it keeps every limit, sizes, budget, times, bill, and what to doubt."""
+def text(plan: Plan, *, explain: bool = False) -> str:
+    """What it is for, whether it keeps every limit, sizes, budget, times, bill, and what to doubt.
+
+    `explain` adds every sum, where each task goes, the bill's items, what is taken for granted, and all sources.
+    """
     sections = [
         _headline(plan),
         _violations(plan),
         _services(plan),
         _shards(plan),
-        *(_pool(plan, one) for one in plan.pools),
-        _budget(plan),
+        *(_pool(plan, one, explain) for one in plan.pools),
+        _budget(plan, explain),
         _times(plan),
-        _bill(plan),
+        _bill(plan, explain),
         _calibration(plan),
-        _listed("Taken for granted", plan.assumptions),
+        _listed("Taken for granted", plan.assumptions) if explain else [],
         _listed("Notes", plan.notes),
-        _sources(plan),
+        _sources(plan) if explain else _MORE,
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+_MORE = [
+    "--explain adds every sum, where each task goes, the bill's items, what is taken for granted, and",
+    "where the numbers come from.",
+]
 
 
 def _headline(plan: Plan) -> list[str]:
@@ -58,8 +76,24 @@ def _headline(plan: Plan) -> list[str]:
         "vCPU quota",
         f"{_with_letter(plan.quota.needed)} needed, {_with_letter(plan.quota.running)} running with the benchmark",
     )
+    lines += _field("DSQL, at its worst", ", ".join(_nearest(plan, kind) for kind in ("connections", "rate", "burst")))
+    least = "at least " if plan.cost.unpriced else ""
+    lines += _field("cost", f"{least}{plan.cost.monthly_usd.value:,.0f} = US dollars a month, without the benchmark")
     lines += _field("letters", ", ".join(f"{LETTERS[basis]} {basis}" for basis in BASES))
     return lines
+
+
+def _worst(sums: Sequence[SumPlan]) -> SumPlan:
+    return min(sums, key=lambda one: one.headroom)
+
+
+def _of_kind(plan: Plan, kind: str) -> list[SumPlan]:
+    return [one for one in plan.dsql.sums if one.name.startswith(f"{kind}-")]
+
+
+def _nearest(plan: Plan, kind: str) -> str:
+    one = _worst(_of_kind(plan, kind))
+    return f"{format_number(one.total)} of {format_number(one.limit)} {one.unit}"
 
 
 def _violations(plan: Plan) -> list[str]:
@@ -125,7 +159,7 @@ def _shards(plan: Plan) -> list[str]:
     ]
 
 
-def _pool(plan: Plan, pool: PoolPlan) -> list[str]:
+def _pool(plan: Plan, pool: PoolPlan, explain: bool) -> list[str]:
     name = {"main": "Instances", "benchmark": "Benchmark"}[pool.name]
     lines = [name]
     sizes = f"{_with_letter(pool.count)} × {pool.instance_type}"
@@ -138,9 +172,10 @@ def _pool(plan: Plan, pool: PoolPlan) -> list[str]:
         lines += _field("workers", f"{_with_letter(fleet.workers)} of {worker} {LETTERS[fleet.worker_cpu_units.basis]}")
         lines += _field("generator", f"1 of {generator} {LETTERS[fleet.generator_cpu_units.basis]}")
     for condition in pool.conditions:
-        words = {"steady": "as planned", "instance-lost": "any one lost", "rolling": "while deployed"}[condition.name]
+        words = _CONDITIONS[condition.name]
         lines += _field(words, "every task finds room" if condition.holds else f"NO: {condition.detail}")
-    lines += [line for pattern in _patterns(pool) for line in _wrap(pattern, "  ", "    ")]
+    if explain:
+        lines += [line for pattern in _patterns(pool) for line in _wrap(pattern, "  ", "    ")]
     return lines
 
 
@@ -156,15 +191,14 @@ def _patterns(pool: PoolPlan) -> Iterator[str]:
         yield f"{count} × {line}"
 
 
-def _budget(plan: Plan) -> list[str]:
+def _budget(plan: Plan, explain: bool) -> list[str]:
     dsql = plan.dsql
     lines = ["Connections to DSQL"]
     lines += _field(
         "held", f"{_with_letter(dsql.connections)}, for {format_duration(float(dsql.lifetime_s.value))} each"
     )
     for kind in ("connections", "rate", "burst"):
-        sums = [one for one in plan.dsql.sums if one.name.startswith(f"{kind}-")]
-        lines += _sums(sums)
+        lines += _sums(_of_kind(plan, kind), explain)
     lines += _field(
         "replaced",
         f"{_with_letter(dsql.replaced_per_s)}/s, {_with_letter(dsql.replaced_most_per_s)}/s at most after a cold start",
@@ -178,11 +212,11 @@ def _budget(plan: Plan) -> list[str]:
     return lines
 
 
-def _sums(sums: Sequence[SumPlan]) -> list[str]:
-    """The worst one spelled out, the others by their totals."""
-    worst = min(sums, key=lambda one: one.headroom)
+def _sums(sums: Sequence[SumPlan], explain: bool) -> list[str]:
+    """The worst one spelled out; to explain, the others by their totals."""
+    worst = _worst(sums)
     lines = []
-    for one in sums:
+    for one in sums if explain else [worst]:
         mark = "ok  " if one.passed else "OVER"
         total = f"{format_number(one.total)} of {format_number(one.limit)}, {format_number(one.headroom)} left"
         lines += _wrap(f"{one.title}: {total}", f"  {mark} ", "       ")
@@ -198,23 +232,25 @@ def _times(plan: Plan) -> list[str]:
     return lines
 
 
-def _bill(plan: Plan) -> list[str]:
+def _bill(plan: Plan, explain: bool) -> list[str]:
     cost = plan.cost
     lines = [f"Cost in {cost.region}, US dollars a month of 730 hours, on demand, without tax"]
     lines += _field("prices", cost.prices)
-    for item in cost.items:
-        usd = f"{item.usd:,.2f}" if item.usd is not None else "no price"
-        each = f"{item.usd_per_unit:g}" if item.usd_per_unit is not None else "?"
-        quantity = f"{format_number(item.quantity)} {item.unit} × {each}"
-        lines.append(f"  {item.category:14}{item.item[:30]:31}{quantity:>38}{usd:>13}")
+    if explain:
+        lines += _items(plan)
+    else:
+        by = [f"{name} {usd:,.0f}" for name, usd in cost.subtotals_usd.items() if name != "benchmark"]
+        lines += _field("of which", ", ".join(by))
+    # A sum that lacks an item is the least that it can be.
+    least = "at least " if cost.unpriced else ""
     lines += _field(
         "without benchmark",
-        f"{cost.monthly_usd.value:,.0f} {LETTERS[cost.monthly_usd.basis]} a month; {cost.low_usd:,.0f} to "
-        f"{cost.high_usd:,.0f} by what is taken for granted below",
+        f"{least}{cost.monthly_usd.value:,.0f} {LETTERS[cost.monthly_usd.basis]} a month; {cost.low_usd:,.0f} to "
+        f"{cost.high_usd:,.0f} by what is not known well, DSQL's use above all",
     )
     lines += _field(
         "a million workflows",
-        f"{cost.per_million_workflows_usd.value:,.2f} {LETTERS['derived']}, the load running "
+        f"{least}{cost.per_million_workflows_usd.value:,.2f} {LETTERS['derived']}, the load running "
         f"{cost.duty.value:.0%} {LETTERS[cost.duty.basis]} of the month",
     )
     lines += _field(
@@ -222,8 +258,22 @@ def _bill(plan: Plan) -> list[str]:
     )
     if cost.unpriced:
         lines += _field("not in the sums", f"{', '.join(cost.unpriced)}: no price in the table, give one by --prices")
-    lines += ["  reckoned with"]
-    for one in cost.assumptions:
+    return [*lines, *(_reckoned(plan) if explain else [])]
+
+
+def _items(plan: Plan) -> list[str]:
+    lines = []
+    for item in plan.cost.items:
+        usd = f"{item.usd:,.2f}" if item.usd is not None else "no price"
+        each = f"{item.usd_per_unit:g}" if item.usd_per_unit is not None else "?"
+        quantity = f"{format_number(item.quantity)} {item.unit} × {each}"
+        lines.append(f"  {item.category:14}{item.item[:30]:31}{quantity:>38}{usd:>13}")
+    return lines
+
+
+def _reckoned(plan: Plan) -> list[str]:
+    lines = ["  reckoned with"]
+    for one in plan.cost.assumptions:
         span = "" if one.low is None and one.high is None else f" ({_bound(one.low)} to {_bound(one.high)})"
         value = f"{_plain(one.figure.value)} {LETTERS[one.figure.basis]} {one.figure.unit}{span}"
         lines += _wrap(f"{one.name.replace('_', ' ')}: {value}; {one.figure.source}", "    ", "      ")
