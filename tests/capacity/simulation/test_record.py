@@ -45,11 +45,12 @@ def test_lists_end_at_their_bounds() -> None:
                 process="p", service="s", started_s=0, took_s=1, created=1, failed=0, attempts=1, usable=True
             )
         )  # fmt: skip
-        one.shortage(Shortage(process="p", from_s=0, until_s=1, least=0, target=1))
+        one.shortage(Shortage(process="p", from_s=number, until_s=number + 1, least=0, target=1))
         one.now = number * 10
         one.change(running=1 if number % 2 == 0 else -1)
     assert len(one.warmups) == 10_000
     assert len(one.shortages) == 1_000
+    assert (one.shortages[-1].from_s, one.shortages[-1].until_s) == (999, 12_000)
     assert len(one.full) == 6_000
 
 

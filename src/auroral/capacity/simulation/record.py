@@ -176,9 +176,14 @@ class Record:
             self.warmups.append(warmup)
 
     def shortage(self, shortage: Shortage) -> None:
-        """A shortage has ended."""
+        """A shortage has ended. Beyond the bound the last one kept is stretched: too long rather than forgotten."""
         if len(self.shortages) < _MOST_SHORTAGES:
             self.shortages.append(shortage)
+            return
+        last = self.shortages[-1]
+        self.shortages[-1] = msgspec.structs.replace(
+            last, from_s=min(last.from_s, shortage.from_s), until_s=max(last.until_s, shortage.until_s)
+        )
 
     def change(self, running: int = 0, lacking: int = 0) -> None:
         """So many processes more run, or lack something."""
