@@ -24,8 +24,8 @@ def test_lines_are_there_where_there_is_something() -> None:
 
 def test_the_limit_of_connections_is_drawn_where_it_is_near() -> None:
     assert "limit 1,200" in labels(charts(day())[1])
-    assert "limit 10,000" in labels(charts(violated())[1])
-    assert "limit 10,000" not in labels(charts(held())[1])
+    assert "limit 9,990" in labels(charts(violated())[1])
+    assert "limit 9,990" not in labels(charts(held())[1])
 
 
 def test_where_nobody_waited_the_chart_says_so() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 import pytest
 
@@ -15,7 +17,9 @@ from auroral.capacity.presets import presets
 from auroral.capacity.prices import packaged_prices
 from auroral.capacity.simulation import shapes
 from auroral.capacity.simulation.catalogue import builtin
+from auroral.capacity.simulation.fleet import Fleet
 from auroral.capacity.simulation.scenario import can_roll
+from auroral.capacity.simulation.scenario_file import consistency
 from auroral.errors import UsageError
 
 
@@ -74,6 +78,18 @@ def test_an_unknown_preset() -> None:
 def test_connections_that_aws_raised_are_those_of_the_simulation() -> None:
     deployed = shapes.from_plan(planned(allowance=Allowance(connections=20_000)), "plan.json")
     chosen = shapes.deploy(builtin("zone-loss"), deployed)
-    assert (chosen.database.max_connections, chosen.limits.most_connections) == (20_000, 20_000)
+    assert (chosen.database.max_connections, chosen.limits.most_connections) == (20_000, 19_990)
     usual = shapes.deploy(builtin("zone-loss"), shapes.from_preset("150wps"))
-    assert (usual.database.max_connections, usual.limits.most_connections) == (10_000, 10_000)
+    assert (usual.database.max_connections, usual.limits.most_connections) == (10_000, 9_990)
+
+
+def test_a_zone_of_two_takes_half_of_the_tasks_with_it() -> None:
+    chosen = shapes.deploy(builtin("zone-loss"), shapes.from_plan(planned(zones=2), "plan.json"))
+    fleet = Fleet(chosen, seed=1)
+    assert Counter(spec.zone for spec in fleet.initial()) == {"a": 10, "b": 10}
+
+
+@pytest.mark.parametrize(("zones", "expected"), [(1, "a cluster in two zones"), (2, "")])
+def test_a_zone_that_the_plan_has_not_cannot_be_lost(zones: int, expected: str) -> None:
+    chosen = shapes.deploy(builtin("counter-out"), shapes.from_plan(planned(zones=zones), "plan.json"))
+    assert "".join(one.expected for one in consistency(chosen, "counter-out")) == expected

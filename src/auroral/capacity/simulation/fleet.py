@@ -296,7 +296,8 @@ class Fleet(Controller):
         number = self._serial[shape.service]
         self._serial[shape.service] += 1
         policy = self._scenario.policy
-        zones = [zone for zone in ZONES if zone not in self._lost_zones] or list(ZONES)
+        there = ZONES[: self._scenario.zones]
+        zones = [zone for zone in there if zone not in self._lost_zones] or list(there)
         demand = None
         if shape.requests_per_s:
             demand = self._demand(shape.requests_per_s * self._factor / max(1, self._wanted[shape.service]))

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from auroral.capacity.budget import Allowance
 from auroral.capacity.simulation.spec import CounterSpec, DsqlSpec, Limiter, Lognormal
 from auroral.capacity.warmup import Pace
 from auroral.dsql import limits
@@ -28,8 +29,10 @@ Action = Literal[
     "counter-fails",
 ]
 
-ZONES = ("a", "b", "c")
-"""Tasks are spread over three zones, as ECS does it: in turn."""
+ZONES = ("a", "b", "c", "d", "e", "f")
+"""Tasks are spread over as many of these as the cluster has, as ECS does it: in turn."""
+MOST_CONNECTIONS = limits.MAX_CONNECTIONS - Allowance().operator_connections
+"""What the servers may have open: the model itself refuses what is above DSQL's own limit."""
 
 _HOLD = Lognormal(median_s=0.010, p99_s=0.100)
 _CONNECT = DsqlSpec().connect_latency
@@ -179,8 +182,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Of a request for a connection, at a task that serves."""
     short_s: float = 0.0
     """Seconds in which any serving task's pool is below its size, outside of the time that an event has to be over."""
-    most_connections: int = limits.MAX_CONNECTIONS
-    """Open at the same time."""
+    most_connections: int = MOST_CONNECTIONS
+    """Open at the same time, DSQL's less what the budget keeps for operators."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,6 +200,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     database: Database = Database()
     counter: Counter = Counter()
     tasks: Tasks = Tasks()
+    zones: int = 3
 
     def shape(self, service: str) -> ServiceShape:
         """The service of this name."""

@@ -163,6 +163,11 @@ def consistency(scenario: Scenario, origin: str) -> list[Problem]:
         if unknown:
             expected = f"services of this scenario: {', '.join(sorted(known))}"
             problems.append(Problem(f"event[{index}].services", ", ".join(unknown), origin, expected))
+        if event.do == "lose-zone" and event.zone not in ZONES[: scenario.zones if scenario.zones > 1 else 0]:
+            expected = (
+                f"one of {', '.join(ZONES[: scenario.zones])}" if scenario.zones > 1 else "a cluster in two zones"
+            )
+            problems.append(Problem(f"event[{index}].zone", event.zone, origin, expected))
         if event.do == "deploy":
             problems += rolls(scenario, event, f"event[{index}]", origin)
     for table, median_s, p99_s in (

@@ -13,7 +13,7 @@ from auroral.capacity.document import Plan, ServicePlan
 from auroral.capacity.figures import Figure
 from auroral.capacity.layout import Options
 from auroral.capacity.presets import presets
-from auroral.capacity.simulation.scenario import Counter, Policy, Scenario, ServiceShape
+from auroral.capacity.simulation.scenario import MOST_CONNECTIONS, Counter, Policy, Scenario, ServiceShape
 from auroral.capacity.usage import Assumptions
 from auroral.dsql import limits
 from auroral.errors import UsageError
@@ -35,6 +35,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     counter_per_s: int
     most_connections: int = limits.MAX_CONNECTIONS
     """What the DSQL cluster admits: `--connection-limit` of the plan."""
+    zones: int = 3
 
 
 def from_preset(name: str) -> Deployed:
@@ -71,6 +72,7 @@ def from_plan(data: bytes, name: str) -> Deployed:
         distributed=plan.dsql.counter_limit_per_s is not None,
         counter_per_s=_planned_counter(plan),
         most_connections=int(next(one.limit for one in plan.dsql.sums if one.name == "connections-planned")),
+        zones=plan.request.zones,
     )
 
 
@@ -109,10 +111,17 @@ def deploy(scenario: Scenario, deployed: Deployed) -> Scenario:
     database, asserted, most = scenario.database, scenario.limits, deployed.most_connections
     if database.max_connections == limits.MAX_CONNECTIONS:
         database = msgspec.structs.replace(database, max_connections=most)
-    if asserted.most_connections == limits.MAX_CONNECTIONS:
-        asserted = msgspec.structs.replace(asserted, most_connections=most)
+    if asserted.most_connections == MOST_CONNECTIONS:
+        kept = limits.MAX_CONNECTIONS - MOST_CONNECTIONS
+        asserted = msgspec.structs.replace(asserted, most_connections=max(1, most - kept))
     return msgspec.structs.replace(
-        scenario, services=deployed.services, policy=policy, counter=counter, database=database, limits=asserted
+        scenario,
+        services=deployed.services,
+        policy=policy,
+        counter=counter,
+        database=database,
+        limits=asserted,
+        zones=deployed.zones,
     )
 
 
