@@ -77,8 +77,9 @@ def _headline(plan: Plan) -> list[str]:
         f"{_with_letter(plan.quota.needed)} needed, {_with_letter(plan.quota.running)} running with the benchmark",
     )
     lines += _field("DSQL, at its worst", ", ".join(_nearest(plan, kind) for kind in ("connections", "rate", "burst")))
-    least = "at least " if plan.cost.unpriced else ""
-    lines += _field("cost", f"{least}{plan.cost.monthly_usd.value:,.0f} = US dollars a month, without the benchmark")
+    lines += _field(
+        "cost", f"{_least(plan)}{plan.cost.monthly_usd.value:,.0f} = US dollars a month, without the benchmark"
+    )
     lines += _field("letters", ", ".join(f"{LETTERS[basis]} {basis}" for basis in BASES))
     return lines
 
@@ -241,8 +242,7 @@ def _bill(plan: Plan, explain: bool) -> list[str]:
     else:
         by = [f"{name} {usd:,.0f}" for name, usd in cost.subtotals_usd.items() if name != "benchmark"]
         lines += _field("of which", ", ".join(by))
-    # A sum that lacks an item is the least that it can be.
-    least = "at least " if cost.unpriced else ""
+    least = _least(plan)
     lines += _field(
         "without benchmark",
         f"{least}{cost.monthly_usd.value:,.0f} {LETTERS[cost.monthly_usd.basis]} a month; {cost.low_usd:,.0f} to "
@@ -253,12 +253,17 @@ def _bill(plan: Plan, explain: bool) -> list[str]:
         f"{least}{cost.per_million_workflows_usd.value:,.2f} {LETTERS['derived']}, the load running "
         f"{cost.duty.value:.0%} {LETTERS[cost.duty.basis]} of the month",
     )
-    lines += _field(
-        "benchmark", f"{cost.benchmark_hourly_usd.value:,.2f} {LETTERS['derived']} for each hour that its instances run"
-    )
+    hourly = f"{_least(plan, benchmark=True)}{cost.benchmark_hourly_usd.value:,.2f} {LETTERS['derived']}"
+    lines += _field("benchmark", f"{hourly} for each hour that its instances run")
     if cost.unpriced:
         lines += _field("not in the sums", f"{', '.join(cost.unpriced)}: no price in the table, give one by --prices")
     return [*lines, *(_reckoned(plan) if explain else [])]
+
+
+def _least(plan: Plan, *, benchmark: bool = False) -> str:
+    """A sum that lacks an item is the least that it can be."""
+    lacking = any(one.usd is None for one in plan.cost.items if (one.category == "benchmark") is benchmark)
+    return "at least " if lacking else ""
 
 
 def _items(plan: Plan) -> list[str]:
