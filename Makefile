@@ -46,6 +46,13 @@ docs: $(STAMP) ## generate the references
 	@cd server && GOTOOLCHAIN=auto go run ./cmd/auroral-server variables > ../docs/reference/server-environment.md
 	@cd server && GOTOOLCHAIN=auto go test ./internal/telemetry -run Reference -update > /dev/null
 
+infra-test: $(STAMP) ## Terraform alone: every rule on mocks, the whole platform on an emulated AWS, checkov
+	@$(BIN)/python -m tests.needs
+	@$(BIN)/python -m pytest tests/infra
+
+smoke-aws: $(STAMP) ## build, measure and remove the dev profile in a real AWS account (costs money): ARGS="--region … --cap …"
+	@$(BIN)/auroral infra smoke-aws $(ARGS)
+
 proofs: $(STAMP) ## the long proofs (about an hour)
 	@$(BIN)/python -m tests.needs
 	@$(BIN)/python -m pytest -m slow
