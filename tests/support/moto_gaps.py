@@ -12,6 +12,8 @@ def fill() -> None:
     _account_setting_default()
     _application_autoscaling_tags()
     _backup_selections()
+    _alert_manager()
+    _services_forget()
 
 
 def _account_setting_default() -> None:
@@ -79,3 +81,62 @@ def _backup_selections() -> None:
     BackupResponse.create_backup_selection = create_backup_selection
     BackupResponse.get_backup_selection = get_backup_selection
     BackupResponse.delete_backup_selection = delete_backup_selection
+
+
+def _alert_manager() -> None:
+    """Amazon Managed Prometheus has workspaces and rules, but no definition of the alert manager."""
+    from moto.amp import urls
+    from moto.amp.responses import PrometheusServiceResponse
+
+    definitions: dict[str, dict[str, Any]] = {}
+    path = "{0}/workspaces/(?P<workspace_id>[^/]+)/alertmanager/definition$"
+    urls.url_paths[path] = PrometheusServiceResponse.dispatch
+
+    def workspace_of(self: Any) -> str:
+        return str(self.path.split("/workspaces/")[1].split("/")[0])
+
+    def create(self: Any) -> Any:
+        status = {"statusCode": "ACTIVE"}
+        told = {"status": status, "data": json.loads(self.body)["data"], "createdAt": 0, "modifiedAt": 0}
+        definitions[workspace_of(self)] = told
+        return 202, {}, json.dumps({"status": status})
+
+    def describe(self: Any) -> Any:
+        found = definitions.get(workspace_of(self))
+        if found is None:
+            return 404, {"x-amzn-ErrorType": "ResourceNotFoundException"}, "{}"
+        return json.dumps({"alertManagerDefinition": found})
+
+    def delete(self: Any) -> Any:
+        definitions.pop(workspace_of(self), None)
+        return 202, {}, "{}"
+
+    PrometheusServiceResponse.create_alert_manager_definition = create
+    PrometheusServiceResponse.put_alert_manager_definition = create
+    PrometheusServiceResponse.describe_alert_manager_definition = describe
+    PrometheusServiceResponse.delete_alert_manager_definition = delete
+
+
+def _services_forget() -> None:
+    """A service of ECS forgets whether sessions may enter it, where its tasks go, and when it rolls back."""
+    from moto.ecs.responses import EC2ContainerServiceResponse
+
+    own = EC2ContainerServiceResponse.create_service
+    kept = {
+        "enableExecuteCommand": "enable_execute_command",
+        "capacityProviderStrategy": "capacity_provider_strategy",
+        "placementStrategy": "placement_strategy",
+        "placementConstraints": "placement_constraints",
+        "availabilityZoneRebalancing": "availability_zone_rebalancing",
+    }
+
+    def create_service(self: Any) -> Any:
+        answer = own(self)
+        service = answer.result["service"]
+        for parameter, attribute in kept.items():
+            value = self._get_param(parameter)
+            if value is not None:
+                setattr(service, attribute, value)
+        return answer
+
+    EC2ContainerServiceResponse.create_service = create_service

@@ -43,7 +43,7 @@ def plan(process: Process, *, waivers: str | None, json: bool, **common: Any) ->
 def apply(process: Process, *, waivers: str | None, yes: bool, **common: Any) -> ExitCode:
     """Plan, check, apply, check the state."""
     terraform = _ready(process, **common)
-    planned = sum(terraform.plan().planned.values())
+    planned = terraform.plan().changes
     platform = _read(terraform.copy.plan_json)
     judgement = _judge(terraform.copy, platform, waivers)
     if not judgement.passed:
@@ -65,7 +65,7 @@ def apply(process: Process, *, waivers: str | None, yes: bool, **common: Any) ->
 def destroy(process: Process, *, yes: bool, **common: Any) -> ExitCode:
     """Plan the end, confirm it by the stack's name, carry it out."""
     terraform = _ready(process, **common)
-    planned = sum(terraform.plan(destroy=True).planned.values())
+    planned = terraform.plan(destroy=True).changes
     if not planned:
         process.err("there is nothing to destroy")
         return ExitCode.OK
@@ -169,8 +169,8 @@ def _terraform(
 def _ready(process: Process, **common: Any) -> Terraform:
     """Terraform, initialized: the first command of a directory does it by itself."""
     terraform = _terraform(process, **common)
-    if not (terraform.copy.data / "providers").exists():
-        process.err("the first time here: fetching providers")
+    if not terraform.initialized:
+        process.err("preparing Terraform (the first time here, or the backend is another)")
         terraform.init()
     return terraform
 

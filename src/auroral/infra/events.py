@@ -17,7 +17,7 @@ from auroral.errors import AuroralError, TargetError, UsageError
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "<", "move": ">", "remove": "×"}
 _LISTED = ("update", "delete", "replace", "import", "move", "remove")
-_DONE = {"create": "created", "update": "updated", "delete": "destroyed", "replace": "replaced", "read": "read"}
+_DONE = {"create": "created", "update": "updated", "delete": "destroyed", "replace": "replaced"}
 
 
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +44,11 @@ class Progress:
         self._by_module: dict[str, Counter[str]] = {}
         self._done = 0
         self._total = 0
+
+    @property
+    def changes(self) -> int:
+        """How many resources a plan changes."""
+        return sum(count for action, count in self.planned.items() if action not in ("read", "no-op"))
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -100,6 +105,8 @@ class Progress:
 
     def _on_apply_complete(self, event: Mapping[str, Any]) -> list[str]:
         hook = event["hook"]
+        if hook["action"] == "read":
+            return []
         self._done += 1
         done = _DONE.get(hook["action"], hook["action"])
         count = f"[{self._done}/{self._total}] " if self._total else f"[{self._done}] "

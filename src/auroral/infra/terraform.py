@@ -47,6 +47,20 @@ class Terraform:
         """Fetch providers and connect the backend."""
         extra = ["-upgrade"] if upgrade else []
         self._run("init", "-json", "-reconfigure", *extra, *self.copy.backend_arguments)
+        self._marker.write_text(self._prepared)
+
+    @property
+    def initialized(self) -> bool:
+        """Whether `init` ran here for this backend."""
+        return self._marker.is_file() and self._marker.read_text() == self._prepared
+
+    @property
+    def _marker(self) -> Path:
+        return self.copy.data / "auroral-initialized"
+
+    @property
+    def _prepared(self) -> str:
+        return "\n".join([self.copy.stack, *self.copy.backend_arguments])
 
     def plan(self, *, destroy: bool = False, targets: Sequence[str] = ()) -> Progress:
         """Plan into the directory, as Terraform's file and as JSON. What the plan would do is in the answer."""
@@ -91,7 +105,7 @@ class Terraform:
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr,
             subprocess.Popen(
-                [self._program, command, "-input=false", *arguments],
+                [self._program, command, "-input=false", "-no-color", *arguments],
                 cwd=self.copy.root,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,

@@ -8,7 +8,6 @@ sources stay as they are.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ LOCAL_STATE = "local-state"
 """A file that is there where the directory was once told to keep the state."""
 _BACKEND = re.compile(r'^\s*backend\s+"(\w+)"', re.MULTILINE)
 _OVERRIDE = "auroral_backend_override.tf"
-_KEPT = (".terraform.lock.hcl",)
+_KEPT = (".terraform.lock.hcl", _OVERRIDE)
 
 
 class WorkingCopy(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,22 +131,34 @@ def _own(directory: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Make the target as the source is, but for what Terraform itself keeps there."""
-    kept = {
-        path.relative_to(target): path.read_bytes() for name in _KEPT for path in target.rglob(name) if path.is_file()
-    }
-    if target.exists():
-        shutil.rmtree(target)
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "tests"))
-    for path, content in kept.items():
-        if not (target / path).exists() and (target / path).parent.is_dir():
-            (target / path).write_bytes(content)
+    """Make the target as the source is, but for what Terraform itself keeps there.
+
+    File by file, and only where they differ: another command may be at work in the same directory.
+    """
+    wanted = {path.relative_to(source): path for path in sorted(source.rglob("*")) if _is_source(path, source)}
+    for path in sorted(target.rglob("*")):
+        if path.is_file() and path.relative_to(target) not in wanted and path.name not in _KEPT:
+            path.unlink()
+    for relative, path in wanted.items():
+        content, copy = path.read_bytes(), target / relative
+        if not copy.is_file() or copy.read_bytes() != content:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
+    target.mkdir(parents=True, exist_ok=True)
+
+
+def _is_source(path: Path, root: Path) -> bool:
+    inner = path.relative_to(root).parts
+    if not path.is_file() or ".terraform" in inner or "tests" in inner[:-1]:
+        return False
+    return ".tfstate" not in path.name and path.suffix != ".tfplan"
 
 
 def _backend(root: Path, directory: Path, given: Sequence[str], *, local_state: bool) -> tuple[str, ...]:
     """Arguments of init; a stack without a backend, or one told so, keeps its state in the directory."""
-    kind = next((match[1] for path in sorted(root.glob("*.tf")) if (match := _BACKEND.search(path.read_text()))), None)
-    if kind is None or local_state:
+    sources = [path for path in root.glob("*.tf") if path.name != _OVERRIDE]
+    has_one = any(_BACKEND.search(path.read_text(encoding="utf-8")) for path in sources)
+    if not has_one or local_state:
         if given:
             raise UsageError(
                 f"--backend-config is for a stack with a backend: {root.name} "
@@ -157,6 +168,7 @@ def _backend(root: Path, directory: Path, given: Sequence[str], *, local_state: 
         text = f'terraform {{\n  backend "local" {{\n    path = "{state}"\n  }}\n}}\n'
         (root / _OVERRIDE).write_text(text)
         return ()
+    (root / _OVERRIDE).unlink(missing_ok=True)
     files = [str(directory / BACKEND_FILE)] if (directory / BACKEND_FILE).is_file() else []
     return tuple(f"-backend-config={_absolute(one)}" for one in [*files, *given])
 

@@ -43,7 +43,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property(
         number=6,
         name="created-with-none",
-        why="Tasks before there is a schema fail, and a count that an apply resets is an outage; counts are the operator's.",
+        why="Tasks before there is a schema fail, and an apply that resets a count is an outage.",
         check=services.created_with_none,
     ),
     Property(

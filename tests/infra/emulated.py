@@ -1,0 +1,94 @@
+"""The whole platform on moto: what only an emulator needs is said in override files here, not in the modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.moto_server import ACCOUNT, REGION, Moto
+from tests.support.terraform import Workshop
+
+PROJECT = "demo"
+DOMAIN = f"{PROJECT}-visibility"
+_DIGEST = "0123456789abcdef" * 4
+
+PROVIDER = """
+provider "aws" {
+  skip_metadata_api_check = true
+  s3_use_path_style       = true
+  # A 500 of the emulator is retried for over eight minutes otherwise.
+  max_retries = 2
+}
+"""
+GROUP = """
+# An emulated group with scale-in protection never ends.
+resource "aws_autoscaling_group" "this" {
+  force_delete = true
+}
+"""
+# The provider sleeps for ten minutes before it first asks for a domain that it makes (its issue 45244).
+DOMAIN_IMPORT = f"""
+import {{
+  to = module.visibility.aws_opensearch_domain.this
+  id = "{DOMAIN}"
+}}
+"""
+DOMAIN_AS_IT_IS = """
+resource "aws_opensearch_domain" "this" {
+  lifecycle {
+    ignore_changes = all
+  }
+}
+"""
+
+
+def override(workshop: Workshop) -> None:
+    """Write the overrides into the copy of infra/."""
+    platform = workshop.root("stacks/platform")
+    (platform / "emulated_override.tf").write_text(PROVIDER)
+    (platform / "emulated_import.tf").write_text(DOMAIN_IMPORT)
+    (workshop.root("capacity") / "emulated_override.tf").write_text(GROUP)
+    (workshop.root("visibility") / "emulated_override.tf").write_text(DOMAIN_AS_IT_IS)
+
+
+def variables(**more: str) -> str:
+    """A deployment's own variables, as a .tfvars."""
+    names = ("server", "benchmark", "ui", "grafana", "collector")
+    registry = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{PROJECT}"
+    images = "\n".join(f'  {name} = "{registry}/{name}@sha256:{_DIGEST}"' for name in names)
+    secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{PROJECT}/grafana-AbCdEf"
+    values = {
+        "project": f'"{PROJECT}"',
+        "region": f'"{REGION}"',
+        "account_id": f'"{ACCOUNT}"',
+        "ami_id": '"ami-0123456789abcdef0"',
+        "grafana_secret_arn": f'"{secret}"',
+        "images": f"{{\n{images}\n}}",
+        "dsql_cluster": "{ deletion_protection = false }",
+        **more,
+    }
+    return "\n".join(f"{name} = {value}" for name, value in values.items()) + "\n"
+
+
+def make_domain(moto: Moto) -> None:
+    """Make the search domain that the import adopts, as module visibility would."""
+    moto.client("opensearch").create_domain(
+        DomainName=DOMAIN,
+        EngineVersion="OpenSearch_2.19",
+        ClusterConfig={
+            "InstanceType": "m6g.large.search",
+            "InstanceCount": 3,
+            "ZoneAwarenessEnabled": True,
+            "ZoneAwarenessConfig": {"AvailabilityZoneCount": 3},
+        },
+        EBSOptions={"EBSEnabled": True, "VolumeType": "gp3", "VolumeSize": 50},
+        EncryptionAtRestOptions={"Enabled": True},
+        NodeToNodeEncryptionOptions={"Enabled": True},
+        DomainEndpointOptions={"EnforceHTTPS": True, "TLSSecurityPolicy": "Policy-Min-TLS-1-2-PFS-2023-10"},
+        VPCOptions={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+    )
+
+
+def write_directory(directory: Path, **more: str) -> None:
+    """A deployment's directory, with its own variables."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "own.tfvars").write_text(variables(**more))
