@@ -6,7 +6,6 @@ becomes a setting.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from auroral.errors import ConfigurationError, Problem, UsageError
+from auroral.redact import without_password
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
@@ -301,5 +301,5 @@ def _brief(value: Any) -> str:
     elif isinstance(value, str) and not value.strip():
         text = repr(value)
     else:
-        text = escaped(re.sub(r"//[^/@\s]*@", "//***@", str(value)))
+        text = escaped(without_password(str(value)))
     return text if len(text) <= 120 else f"{text[:117]}…"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from auroral.dsql.errors import TlsError, UnreachableError
+from auroral.dsql.errors import AuthoritiesError, TlsError, UnreachableError
 from auroral.dsql.handshake import handshake
 from tests.dsql.running import Cluster
 
@@ -24,7 +24,7 @@ async def test_who_is_not_the_cluster(cluster: Cluster) -> None:
         await handshake(cluster.but(tls_ca_file=None), timeout_s=5)
     with pytest.raises(TlsError, match="certificate verify failed"):
         await handshake(cluster.but(endpoint="another.dsql.us-east-1.on.aws"), timeout_s=5)
-    with pytest.raises(TlsError, match="cannot be read"):
+    with pytest.raises(AuthoritiesError, match="cannot be read"):
         await handshake(cluster.but(tls_ca_file="/none"), timeout_s=5)
 
 

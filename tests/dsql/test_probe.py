@@ -167,6 +167,7 @@ async def test_a_cluster_that_is_gone_in_between_keeps_the_table_and_says_so(clu
     assert outcome.commits > 0
     assert outcome.left_behind == "auroral_probe.probe_test"
     assert any(line.startswith("not dropped: ") for line in probing.said)
+    assert "left behind; drop it with: DROP TABLE IF EXISTS auroral_probe.probe_test" in probing.said
     assert cluster.probe_tables() == ["probe_test"]
 
 

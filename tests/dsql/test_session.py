@@ -95,7 +95,7 @@ async def test_an_expired_token(cluster: Cluster, monkeypatch: pytest.MonkeyPatc
 async def test_tls_is_always_verified(cluster: Cluster, tmp_path: Any) -> None:
     said = await refused(cluster, errors.TlsError, tls_ca_file=None)  # the system's know nothing of the double
     assert "the system's authorities" in said
-    assert "cannot be read" in await refused(cluster, errors.TlsError, tls_ca_file=str(tmp_path / "none.pem"))
+    assert "cannot be read" in await refused(cluster, errors.AuthoritiesError, tls_ca_file=str(tmp_path / "none.pem"))
     await refused(cluster, errors.TlsError, endpoint="another.dsql.us-east-1.on.aws")
 
 
@@ -108,6 +108,13 @@ async def test_what_is_not_there(cluster: Cluster) -> None:
     assert "one database: postgres" in await refused(cluster, errors.MissingObjectError, database="other")
     cluster.control.refuse(60)
     await refused(cluster, errors.UnreachableError)
+
+
+async def test_the_address_may_be_a_name(cluster: Cluster) -> None:
+    async with await Session.open(cluster.but(host_address="localhost")) as session:
+        assert await session.rows("SELECT 1") == [(1,)]
+    said = await refused(cluster, errors.UnreachableError, host_address="none.invalid")
+    assert "dialled at none.invalid" in said
 
 
 async def test_nothing_waits_for_ever(cluster: Cluster) -> None:

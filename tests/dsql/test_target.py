@@ -52,6 +52,14 @@ def test_the_environment_has_the_servers_names() -> None:
     assert {name for setting in SETTINGS for name in setting.environment} == set(environ)
 
 
+def test_an_address_may_be_a_name() -> None:
+    """As the server's DSQL_HOST_ADDRESS: a VPC endpoint has one."""
+    name = "vpce-1.dsql-fnh4.us-east-1.vpce.amazonaws.com"
+    for text, dialled in ((f"{name.upper()}.", name), ("FD00::01", "fd00::1")):
+        target, _ = resolve(flags={"endpoint": ENDPOINT}, environ={"DSQL_HOST_ADDRESS": text})
+        assert target.host_address == dialled
+
+
 def test_the_region_where_the_endpoint_names_none() -> None:
     flags = {"endpoint": "dsql.internal"}
     target, origins = resolve(flags=flags, environ={"AWS_REGION": "us-east-2", "AWS_DEFAULT_REGION": "us-east-1"})
@@ -105,7 +113,9 @@ def test_without_a_cluster() -> None:
         ("port", "65536"),
         ("port", "٣"),
         ("port", "1e3"),
-        ("host-address", "host.internal"),
+        ("host-address", "https://host.internal"),
+        ("host-address", "host:5432"),
+        ("host-address", "10.0.0.300"),
         ("user", "r" * 64),
         ("database", "a\nb"),
     ],
@@ -119,7 +129,7 @@ def test_bad_values_are_told(name: str, value: str) -> None:
 
 def test_all_problems_come_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        resolve(flags={"port": "x", "host-address": "y"}, environ={"DSQL_USER": "u" * 99})
+        resolve(flags={"port": "x", "host-address": "y z"}, environ={"DSQL_USER": "u" * 99})
     assert {problem.name for problem in caught.value.problems} == {"port", "host-address", "user", "endpoint"}
 
 

@@ -14,6 +14,7 @@ from auroral.dsql.pace import Pace
 from auroral.dsql.probe_plan import Measure, ProbeOutcome
 from auroral.dsql.session import Session
 from auroral.dsql.target import DsqlTarget
+from auroral.dsql.tokens import Tokens
 
 REFUSED = Backoff(attempts=6, first_s=0.5, largest_s=4.0)
 """A cluster that refuses is asked for about a quarter of a minute, more and more seldom."""
@@ -41,6 +42,7 @@ class Door:
         self._pace = Pace(rate_per_s)
         self._timeout_s = timeout_s
         self._application = application
+        self._tokens = Tokens(target)
         self._one_at_a_time = asyncio.Lock()
         """A token that waited for the turns of many others would be old."""
 
@@ -55,7 +57,11 @@ class Door:
             try:
                 async with self._one_at_a_time:
                     session = await Session.open(
-                        self._target, application=self._application, timeout_s=self._timeout_s, turn=self.wait
+                        self._target,
+                        application=self._application,
+                        timeout_s=self._timeout_s,
+                        turn=self.wait,
+                        tokens=self._tokens,
                     )
             except (TooFastError, TooManyConnectionsError, Unreachable) as error:
                 self._count(error)

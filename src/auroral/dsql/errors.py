@@ -25,6 +25,12 @@ class TlsError(DsqlError):
     """The certificate is not one that we trust for this endpoint."""
 
 
+class AuthoritiesError(TlsError):
+    """The file of authorities to check certificates with is none."""
+
+    exit_code = ExitCode.USAGE
+
+
 class CredentialsError(DsqlError):
     """AWS's library has no credentials to sign a token with."""
 

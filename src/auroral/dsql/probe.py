@@ -15,6 +15,7 @@ from auroral.dsql.probe_table import OwnTable
 from auroral.dsql.retry import retry_conflicts
 from auroral.dsql.session import Session
 from auroral.dsql.target import DsqlTarget
+from auroral.errors import AuroralError
 
 CLEANUP_TIMEOUT_S = 30.0
 
@@ -39,6 +40,8 @@ class Probe:
         self._stopped = asyncio.Event()
         self._sessions: list[Session] = []
         self.outcome = ProbeOutcome()
+        self.cleaning = False
+        """Whether it drops its table by now, which nobody should cancel: that ends by itself in time."""
         self._door = Door(
             target,
             self.outcome,
@@ -206,16 +209,18 @@ class Probe:
         return self._stopped.is_set() or time.perf_counter() >= ends_s
 
     async def _clean_up(self) -> None:
+        self.cleaning = True
         try:
             if self._table.made:
                 self._say(f"dropping {self._table.sql.name}")
                 async with asyncio.timeout(CLEANUP_TIMEOUT_S):
                     await self._drop()
-        except (DsqlError, TimeoutError) as error:
-            self._say(f"not dropped: {error}")
+        except (AuroralError, TimeoutError) as error:
+            self._say(f"not dropped: {error or f'no end after {CLEANUP_TIMEOUT_S:g} s'}")
         finally:
             if self._table.made:
                 self.outcome.left_behind = self._table.sql.name
+                self._say(f"left behind; drop it with: {self._table.sql.drop}")
             for session in self._sessions:
                 await session.close()
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from auroral.dsql import errors, limits
 from auroral.dsql.target import ADMIN, DsqlTarget
+from auroral.redact import without_secrets
 
-_SECRET = re.compile(r"X-Amz-(Signature|Credential|Security-Token)=[^&\s\"']+", re.IGNORECASE)
 _PREFIX = re.compile(r'^.*?connection to server at "[^"]*"(?: \([^)]*\))?, port \d+ failed: ', re.DOTALL)
 _CONFLICT_CODE = re.compile(r"\b(OC\d{3})\b")
 
@@ -44,11 +44,6 @@ def refusal(said: Said, target: DsqlTarget) -> errors.DsqlError:
     )
     error.sqlstate = clean.sqlstate
     return error
-
-
-def without_secrets(text: str) -> str:
-    """The text without what a token is made of."""
-    return _SECRET.sub(lambda found: f"X-Amz-{found[1]}=[hidden]", text)
 
 
 def _understood(said: Said) -> Said:
@@ -164,8 +159,8 @@ def _tls(said: Said, target: DsqlTarget) -> errors.DsqlError:
 
 
 def _ca_file(_: Said, target: DsqlTarget) -> errors.DsqlError:
-    return errors.TlsError(
-        f"the file of authorities {target.tls_ca_file} cannot be read",
+    return errors.AuthoritiesError(
+        f"the file of authorities {target.tls_ca_file or 'of the system'} cannot be read, or has no certificate in PEM",
         hint="give a PEM file with --tls-ca-file, or leave it out to trust the system's",
     )
 

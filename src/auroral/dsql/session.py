@@ -1,13 +1,12 @@
 """Opens one session at Aurora DSQL by AWS's connector and psycopg, and runs statements in it, each with a deadline.
 
-Every foreign exception is translated here. The token lives inside `Session.open` alone.
+What psycopg raises is translated here. The token lives inside `Session.open` alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import ssl
@@ -17,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from auroral.dsql.errors import CredentialsError, DsqlError
-from auroral.dsql.refusals import Said, refusal, without_secrets
+from auroral import aws
+from auroral.dsql.errors import DsqlError
+from auroral.dsql.refusals import Said, refusal
 from auroral.dsql.target import DsqlTarget
+from auroral.dsql.tokens import Tokens
 from auroral.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10.0
 """Of one opening, as the server's `DSQL_CONNECT_TIMEOUT`."""
-TOKEN_TIMEOUT_S = 30.0
-"""Credentials may come from a service of AWS, which is asked more than once."""
 STATEMENT_TIMEOUT_S = 30.0
 _CUT_TIMEOUT_S = 5.0
 T = TypeVar("T")
@@ -61,20 +60,23 @@ class Session:
         application: str = "auroral",
         timeout_s: float = CONNECT_TIMEOUT_S,
         turn: Callable[[], Awaitable[object]] | None = None,
+        tokens: Tokens | None = None,
     ) -> Session:
         """Make a token and connect. Raises `DsqlError` by what refused, `UsageError` without the extra `aws`.
 
         `turn` is awaited between the two, by who must not dial too often: what a token takes differs too much.
+        `tokens` shares the credentials of several sessions.
         """
         began_s = time.perf_counter()
-        parameters = await _parameters(target, application)
+        psycopg = _psycopg()
+        parameters = await (tokens or Tokens(target)).parameters(_properties(target, application))
         token_s = time.perf_counter() - began_s
         if turn is not None:
             await turn()
         dialled_s = time.perf_counter()
-        psycopg = _psycopg()
         try:
             async with asyncio.timeout(timeout_s):
+                parameters |= await _dialled(target, parameters["host"])
                 # libpq's own deadline stands behind ours, for a name service that does not answer.
                 connection = await psycopg.AsyncConnection.connect(
                     **parameters, connect_timeout=int(timeout_s) + 1, autocommit=True
@@ -195,54 +197,27 @@ def authorities(target: DsqlTarget) -> str:
     )
 
 
-async def _parameters(target: DsqlTarget, application: str) -> dict[str, Any]:
-    """Everything that psycopg needs, the token included. In a thread: credentials may be asked for over HTTP."""
-    try:
-        async with asyncio.timeout(TOKEN_TIMEOUT_S):
-            return await asyncio.to_thread(_signed, target, application)
-    except TimeoutError as error:
-        raise CredentialsError(
-            f"no AWS credentials after {TOKEN_TIMEOUT_S:g} s",
-            hint="look at what the profile or the role gets them from: aws sts get-caller-identity",
-        ) from error
+def _properties(target: DsqlTarget, application: str) -> dict[str, Any]:
+    """What psycopg needs beyond the cluster and the token."""
+    return {
+        "application_name": application,
+        "sslmode": "verify-full",
+        "sslrootcert": authorities(target),
+        "gssencmode": "disable",
+    }
 
 
-def _signed(target: DsqlTarget, application: str) -> dict[str, Any]:
-    _psycopg()
+async def _dialled(target: DsqlTarget, host: str) -> dict[str, str]:
+    """libpq's parameters for another address than the endpoint's, which may be a name; TLS is for the endpoint."""
+    if target.host_address is None:
+        return {}
     try:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        # The connector's own core, not `aurora_dsql_psycopg.connect`: that module imports psycopg_pool, and signs
-        # within the event loop's thread.
-        from dsql_core.connection_utils import ConnectionUtilities  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise _without_extra(error) from error
-    # It logs a failure that we raise.
-    logging.getLogger("dsql_core").addHandler(logging.NullHandler())
-    try:
-        parameters: dict[str, Any] = ConnectionUtilities.parse_properties_and_set_token(
-            # As a URL: a bare host without `.dsql` would be taken for a cluster's id, and made a name of AWS.
-            f"postgresql://{target.endpoint}",
-            {
-                "port": target.port,
-                "user": target.user,
-                "dbname": target.database,
-                "region": target.region,
-                "application_name": application,
-                "sslmode": "verify-full",
-                "sslrootcert": authorities(target),
-                "gssencmode": "disable",
-                **({"hostaddr": target.host_address} if target.host_address else {}),
-                **({"profile": target.profile} if target.profile else {}),
-            },
-            driver_name="psycopg",
-        )
-    except (BotoCoreError, ClientError, ValueError) as error:
-        raise CredentialsError(
-            f"no token for {target.endpoint} can be signed: {without_secrets(str(error)).rstrip('.')}",
-            hint="give credentials as any AWS tool takes them: a role, AWS_PROFILE or --profile, AWS_ACCESS_KEY_ID",
-        ) from error
-    return parameters
+        found = await asyncio.get_running_loop().getaddrinfo(target.host_address, target.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        said = Said(message=f"{target.host_address}: {error.strerror or error}", connecting=True)
+        raise refusal(said, target) from error
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    return {"host": ",".join([host] * len(addresses)), "hostaddr": ",".join(addresses)}
 
 
 def _translated(
@@ -265,11 +240,5 @@ def _psycopg() -> Any:
     try:
         import psycopg
     except ImportError as error:
-        raise _without_extra(error) from error
+        raise aws.without_extra(error, "what reaches Aurora DSQL") from error
     return psycopg
-
-
-def _without_extra(error: ImportError) -> UsageError:
-    return UsageError(
-        f"what reaches Aurora DSQL is not installed ({error.name})", hint="install it with: pip install 'auroral[aws]'"
-    )

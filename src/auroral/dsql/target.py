@@ -5,6 +5,7 @@ The environment's names are those of the server (docs/reference/server-environme
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -74,12 +75,15 @@ def _port(text: str) -> int:
 
 
 def _address(text: str) -> str:
+    """An IP address, or a name such as a VPC endpoint's: the server takes either."""
     import ipaddress
 
-    try:
+    with contextlib.suppress(ValueError):
         return str(ipaddress.ip_address(text))
-    except ValueError as error:
-        raise ValueError("an IP address") from error
+    lowered = text.lower().rstrip(".")
+    if not _HOST.fullmatch(lowered) or lowered.replace(".", "").isdigit():
+        raise ValueError("an IP address or a host name, without scheme and port")
+    return lowered
 
 
 def _name(text: str) -> str:
@@ -114,7 +118,7 @@ SETTINGS = (
     ),
     _setting("port", _port, "a port", "Its port.", ("DSQL_PORT",), default=DEFAULT_PORT, metavar="PORT"),
     _setting(
-        "host-address", _address, "an IP address", "Dial this address instead of the endpoint's.",
+        "host-address", _address, "an address", "Dial this address instead of the endpoint's.",
         ("DSQL_HOST_ADDRESS",), metavar="ADDRESS",
     ),
     _setting("database", _name, "a name", "The database.", ("DSQL_DATABASE",), default="postgres", metavar="NAME"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from auroral import aws
 from auroral.dsql.connections import (
     QUERY,
     USAGE_METRIC,
@@ -17,7 +18,6 @@ from auroral.dsql.connections import (
     tally,
     usage_dimensions,
 )
-from auroral.dsql.refusals import without_secrets
 from auroral.dsql.session import Session
 from auroral.dsql.target import DsqlTarget
 from auroral.errors import TargetError
@@ -36,7 +36,6 @@ def cloudwatch_count(target: DsqlTarget, now: datetime) -> CloudWatchCount | Non
     """AWS's own count; None where it has published none of late. Raises `TargetError`."""
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
 
     options = Config(
         connect_timeout=CLOUDWATCH_TIMEOUT_S, read_timeout=CLOUDWATCH_TIMEOUT_S, retries={"total_max_attempts": 2}
@@ -54,10 +53,9 @@ def cloudwatch_count(target: DsqlTarget, now: datetime) -> CloudWatchCount | Non
             Period=USAGE_PERIOD_S,
             Statistics=["Maximum"],
         )
-    except (BotoCoreError, ClientError) as error:
+    except aws.failures() as error:
         raise TargetError(
-            f"CloudWatch in {target.region} does not tell the connections of {target.cluster_id}: "
-            f"{without_secrets(str(error)).rstrip('.')}",
+            f"CloudWatch in {target.region} does not tell the connections of {target.cluster_id}: {aws.words(error)}",
             hint="the principal needs cloudwatch:GetMetricStatistics; without --cloudwatch only the database is asked",
         ) from error
     return newest(answer["Datapoints"])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+from auroral import aws
 from auroral.ecs.one_shot import (
     LogStream,
     OneShot,
@@ -129,11 +130,8 @@ class AwsEcs:
         """Raises `UsageError` where there are no credentials, or no region."""
         try:
             import boto3
-            from botocore.exceptions import BotoCoreError
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                f"--in-cluster needs the Python package {error.name}", hint="pip install 'auroral[aws]'"
-            ) from error
+        except ImportError as error:
+            raise aws.without_extra(error, "--in-cluster") from error
         try:
             self._session = boto3.Session(profile_name=profile, region_name=region)
             if self._session.region_name is None:
@@ -142,8 +140,10 @@ class AwsEcs:
                     hint="give --region, AWS_REGION, or --outputs with the output region",
                 )
             self._ecs = self._session.client("ecs")
-        except BotoCoreError as error:
-            raise UsageError(f"no AWS access: {error}", hint="`aws sts get-caller-identity` says more") from error
+        except aws.failures() as error:
+            raise UsageError(
+                f"no AWS access: {aws.words(error)}", hint="`aws sts get-caller-identity` says more"
+            ) from error
         self._logs: dict[str | None, Any] = {}
 
     def definition(self, name: str) -> Mapping[str, Any]:
@@ -172,7 +172,9 @@ class AwsEcs:
     def lines(self, stream: LogStream, token: str | None) -> tuple[list[str], str | None]:
         """The next lines of a log and where to go on; none where the stream is not there yet."""
         if stream.region not in self._logs:
-            self._logs[stream.region] = self._session.client("logs", region_name=stream.region)
+            self._logs[stream.region] = _asked(
+                lambda: self._session.client("logs", region_name=stream.region), f"read the log {stream.group}"
+            )
         client = self._logs[stream.region]
         lines: list[str] = []
         for events, following in _pages(client, stream, token):
@@ -205,18 +207,18 @@ def _pages(client: Any, stream: LogStream, token: str | None) -> Iterator[tuple[
 
 def _asked(ask: Callable[[], Any], doing: str) -> Any:
     """Translate what boto3 raises."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    from botocore.exceptions import ClientError, NoCredentialsError
 
     try:
         return ask()
     except NoCredentialsError as error:
-        raise UsageError(
-            "no AWS credentials", hint="give them as any AWS tool takes them: AWS_PROFILE, AWS_ACCESS_KEY_ID, a role"
-        ) from error
+        raise UsageError("no AWS credentials", hint=aws.CREDENTIALS_HINT) from error
     except ClientError as error:
         told = error.response.get("Error", {})
-        code, words = told.get("Code", "unknown"), " ".join(str(told.get("Message", "")).split())[:300]
+        code = told.get("Code", "unknown")
         hint = "the caller's policy lacks it" if "AccessDenied" in code else ""
-        raise TargetError(f"AWS refuses to {doing}: {code}: {words}", hint=hint) from error
-    except BotoCoreError as error:
-        raise TargetError(f"cannot {doing}: {error}") from error
+        raise TargetError(f"AWS refuses to {doing}: {code}: {aws.words(told.get('Message', ''))}", hint=hint) from error
+    except aws.failures() as error:
+        raise TargetError(
+            f"cannot {doing}: {aws.words(error)}", hint="`aws sts get-caller-identity` says more"
+        ) from error

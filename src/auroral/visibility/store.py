@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from auroral.errors import OutputError, TargetError, UsageError
+from auroral import aws
+from auroral.errors import AuroralError, OutputError, TargetError, UsageError
 from auroral.visibility.access import role_name
 from auroral.visibility.plan import Found, Security, Step
 from auroral.visibility.target import SERVICE, VisibilityTarget
@@ -116,7 +117,6 @@ class VisibilityStore:
         self._request(method, path, body, WRITE_TIMEOUT_S)
 
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float) -> Any:
-        from botocore.exceptions import BotoCoreError
         from opensearchpy import exceptions
 
         try:
@@ -129,12 +129,15 @@ class VisibilityStore:
             raise TargetError(
                 f"{self._target.url} answers, but not in JSON", hint="is --endpoint that of the domain?"
             ) from error
-        except BotoCoreError as error:  # the signer asks for credentials again when they expire
-            raise _no_credentials(error, self._target) from error
 
-    def _unreachable(self, error: Any) -> TargetError:
+    def _unreachable(self, error: Any) -> AuroralError:
+        from botocore.exceptions import BotoCoreError, ClientError
         from opensearchpy import exceptions
 
+        if isinstance(error.info, (BotoCoreError, ClientError)):  # the signer renews credentials that expire
+            return UsageError(
+                f"no AWS credentials to sign requests with any more: {aws.words(error.info)}", hint=aws.CREDENTIALS_HINT
+            )
         where = self._target.url
         if isinstance(error, exceptions.SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(error.error):
             return TargetError(
@@ -184,10 +187,8 @@ def opened(target: VisibilityTarget, *, password: str = "") -> Iterator[Visibili
 def _client(target: VisibilityTarget, password: str) -> OpenSearch:
     try:
         from opensearchpy import OpenSearch, Urllib3HttpConnection
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"`auroral visibility` needs the Python package {error.name}", hint="pip install 'auroral[aws]'"
-        ) from error
+    except ImportError as error:
+        raise aws.without_extra(error, "`auroral visibility`") from error
 
     # It warns of each answer that is an error, such as an index that is not there yet: on stderr, without a handler.
     logging.getLogger("opensearch").addHandler(logging.NullHandler())
@@ -204,30 +205,14 @@ def _client(target: VisibilityTarget, password: str) -> OpenSearch:
 
 
 def _signer(target: VisibilityTarget) -> Any:
-    import boto3
-    from botocore.exceptions import BotoCoreError
     from opensearchpy import Urllib3AWSV4SignerAuth
 
     try:
-        credentials = boto3.Session(profile_name=target.profile, region_name=target.region).get_credentials()
-        if credentials is None:
-            raise UsageError(
-                "no AWS credentials to sign requests with",
-                hint="give them as any AWS tool takes them: AWS_PROFILE, AWS_ACCESS_KEY_ID, a task's role; "
-                "or --no-signing where requests are not signed",
-            )
-        credentials.get_frozen_credentials()
-    except BotoCoreError as error:
-        raise _no_credentials(error, target) from error
-    return Urllib3AWSV4SignerAuth(credentials, target.region, SERVICE)
-
-
-def _no_credentials(error: Any, target: VisibilityTarget) -> UsageError:
-    profile = f" of the profile {target.profile}" if target.profile else ""
-    return UsageError(
-        f"no AWS credentials{profile} to sign requests with: {_words(error)}",
-        hint="`aws sts get-caller-identity` says more",
-    )
+        found = aws.credentials(target.profile, target.region, purpose="to sign requests with")
+    except UsageError as error:
+        hint = f"{error.hint}; or --no-signing where requests are not signed"
+        raise UsageError(error.message, hint=hint) from error
+    return Urllib3AWSV4SignerAuth(found, target.region, SERVICE)
 
 
 def _tls(ca_file: str | None) -> Any:
