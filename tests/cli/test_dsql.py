@@ -148,19 +148,27 @@ def test_cloudwatch_that_does_not_answer(dsql: Any, monkeypatch: pytest.MonkeyPa
     assert "cloudwatch:GetMetricStatistics" in ended.err
 
 
-@pytest.mark.parametrize("interrupts", [1, 2])
+@pytest.mark.parametrize("interrupts", [1, 2, 3])
 def test_an_interrupted_probe_drops_its_table(cluster: Cluster, interrupts: int) -> None:
-    command = [sys.executable, "-m", "auroral", "dsql", "probe", *QUICK, "--duration", "60s", "--json"]
+    """A second one does not wait for an answer; one that comes while the table is dropped ends nothing."""
+    command = [sys.executable, "-m", "auroral", "dsql", "probe", *QUICK, "--json", "--duration"]
+    command.append("60s" if interrupts < 3 else "300ms")
     environ = {**os.environ, **cluster.environ(), "DSQL_USER": "admin"}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
+        awaited = "round trips" if interrupts < 3 else "contention"
         for line in process.stderr:
-            if line.startswith("round trips"):
+            if line.startswith(awaited):
                 break
-        if interrupts == 2:
-            cluster.control.stall(3)  # so that the first one waits for an answer
+        if interrupts > 1:
+            cluster.control.stall(2)  # so that the first one waits for an answer, and the table's end too
             process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
+        if interrupts == 3:
+            for line in process.stderr:
+                if line.startswith("dropping"):
+                    break
+            process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED, err
     assert cluster.probe_tables() == []

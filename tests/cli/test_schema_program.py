@@ -68,6 +68,21 @@ def test_an_interrupt_is_passed_on_and_its_end_awaited() -> None:
     assert said == ["ready\n", "cleaned up\n"]
 
 
+def test_what_does_not_end_when_interrupted_is_killed_and_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auroral.cli.schema_program.END_TIMEOUT_S", 0.1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupt(_: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    try:
+        script = "trap '' INT; echo ready; while :; do sleep 0.05; done"
+        code = run_program(["/bin/sh", "-c", script], os.environ, out=interrupt, err=print)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert code is ExitCode.INTERRUPTED
+
+
 def test_a_full_disk_does_not_stall_the_program() -> None:
     def full(line: str) -> None:
         raise OutputError("stdout cannot be written: No space left on device")

@@ -106,13 +106,13 @@ async def _measure(
 def _interrupts(one: Probe) -> Iterator[None]:
     """Let SIGINT, SIGTERM and SIGHUP end the measurement with what it has; a second one ends it at once.
 
-    The table is dropped after either.
+    The table is dropped after either, and no further one ends that.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
 
     def asked() -> None:
-        if one.outcome.interrupted:
+        if one.outcome.interrupted and not one.cleaning:
             task.cancel()
         one.stop()
 

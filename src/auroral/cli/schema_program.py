@@ -44,7 +44,7 @@ def run_program(
     for pump in pumps:
         pump.start()
     try:
-        status = _wait(process)
+        status, interrupted = _wait(process)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -54,6 +54,8 @@ def run_program(
         process.stderr.close()
     if failures:
         raise failures[0]
+    if interrupted and status < 0:
+        return ExitCode.INTERRUPTED
     if status < 0:
         raise LostProcessError(
             f"{os.path.basename(command[0])} was ended by signal {-status}",
@@ -62,16 +64,17 @@ def run_program(
     return ExitCode(status) if status in ExitCode.__members__.values() else ExitCode.BUG
 
 
-def _wait(process: subprocess.Popen[bytes]) -> int:
+def _wait(process: subprocess.Popen[bytes]) -> tuple[int, bool]:
+    """Its status, and whether we were interrupted meanwhile."""
     try:
-        return process.wait()
+        return process.wait(), False
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         try:
-            return process.wait(END_TIMEOUT_S)
+            return process.wait(END_TIMEOUT_S), True
         except subprocess.TimeoutExpired:
             process.kill()
-            return process.wait()
+            return process.wait(), True
 
 
 def _pump(stream: IO[bytes], say: Callable[[str], None], failures: list[OutputError]) -> None:

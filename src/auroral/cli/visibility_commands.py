@@ -25,7 +25,6 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Template
     arns: tuple[str, ...]
     shards_asked: bool
-    password: str
 
     def plan(self, found: Found) -> Plan:
         return make_plan(self.wanted, found, self.arns, shards_asked=self.shards_asked)
@@ -46,7 +45,7 @@ def apply(
     """Send what ends the differences; send nothing where one of them needs a new index."""
     arns = None if no_roles else server_arn
     asked = _asked(process, flags, outputs=outputs, arns=arns, ca_file=ca_file, shards=shards)
-    with opened(asked.target, password=asked.password) as store:
+    with opened(asked.target, password=process.environ.get(_PASSWORD, "")) as store:
         found = _read(store, asked, roles=bool(asked.arns))
         plan = asked.plan(found)
         sent = not plan.refusals and not dry_run
@@ -99,7 +98,7 @@ def status(
 ) -> ExitCode:
     """Print what is there, and what differs."""
     asked = _asked(process, flags, outputs=outputs, arns=None if no_roles else server_arn, ca_file=ca_file)
-    with opened(asked.target, password=asked.password) as store:
+    with opened(asked.target, password=process.environ.get(_PASSWORD, "")) as store:
         found = _read(store, asked, roles=not no_roles)
     plan = asked.plan(found)
     if as_json:
@@ -176,7 +175,6 @@ def _asked(
         wanted=template_for(target.index, shards=shards),
         arns=servers,
         shards_asked=shards is not None,
-        password=process.environ.get(_PASSWORD, ""),
     )
 
 
