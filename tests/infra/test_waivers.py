@@ -62,5 +62,5 @@ def test_faults(entry: str, words: str) -> None:
 
 @pytest.mark.parametrize("text", ["[waiver]\nx = 1", "waiver = 1", "[[waivers]]\n", "=", "waiver = [1]"])
 def test_no_file_of_waivers(text: str) -> None:
-    with pytest.raises(UsageError, match="expected|not TOML"):
+    with pytest.raises(UsageError, match=r"expected|not TOML"):
         parse_waivers(text, PROPERTIES)

@@ -128,6 +128,7 @@ def _services_forget() -> None:
         "placementStrategy": "placement_strategy",
         "placementConstraints": "placement_constraints",
         "availabilityZoneRebalancing": "availability_zone_rebalancing",
+        "deploymentConfiguration": "deployment_configuration",
     }
 
     def create_service(self: Any) -> Any:

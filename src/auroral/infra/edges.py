@@ -92,11 +92,12 @@ def edges(platform: Platform) -> list[Edge]:
 def _split(key: str, port: str, known: Mapping[str, str]) -> tuple[str, str] | None:
     """The parties of a key `<from>-to-<to>-<port>`, where one way to read it names two that are there."""
     body = key[: -len(port) - 1]
-    for number in (found.start() for found in re.finditer("-to-", body)):
-        source, target = body[:number], body[number + 4 :]
-        if source in known and (target in known or target == "internet"):
-            return known[source], known.get(target, "internet")
-    return None
+    ways = {
+        (known[source], known.get(target, target))
+        for number in (found.start() for found in re.finditer("-to-", body))
+        if (source := body[:number]) in known and ((target := body[number + 4 :]) in known or target == "internet")
+    }
+    return next(iter(ways)) if len(ways) == 1 else None
 
 
 def _party(value: object, groups: Mapping[object, str]) -> str:
