@@ -50,9 +50,6 @@ infra-test: $(STAMP) ## Terraform alone: every rule on mocks, the whole platform
 	@$(BIN)/python -m tests.needs
 	@$(BIN)/python -m pytest tests/infra
 
-smoke-aws: $(STAMP) ## build, measure and remove the dev profile in a real AWS account (costs money): ARGS="--region … --cap …"
-	@$(BIN)/auroral infra smoke-aws $(ARGS)
-
 proofs: $(STAMP) ## the long proofs (about an hour)
 	@$(BIN)/python -m tests.needs
 	@$(BIN)/python -m pytest -m slow
