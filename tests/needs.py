@@ -9,6 +9,7 @@ named with the line to type.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -18,9 +19,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from auroral.errors import AuroralError
+from auroral.infra.terraform import LEAST_VERSION
 from auroral.local.binaries import LOCALDB, SCHEMA, SERVER, obtain_binaries
 from auroral.temporal.build import obtain_cli
 from tests.support.opensearch import obtain
+from tests.support.terraform import MIRROR, find_mirror
 from tests.tools import checkov
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -38,8 +41,16 @@ _HOW_TO_INSTALL = {
 JAVA_TOOLS = ("java", "javac", "mvn")
 _JAVA_PACKAGES = ("default-jdk-headless", "maven")
 
+_TERRAFORM = "https://developer.hashicorp.com/terraform/install"
+
 Which = Callable[[str], str | None]
 Run = Callable[[Sequence[str]], int]
+
+
+def terraform_version(program: str) -> str:
+    """What a Terraform says that it is."""
+    answer = subprocess.run([program, "version", "-json"], capture_output=True, check=True)
+    return str(json.loads(answer.stdout)["terraform_version"])
 
 
 def find_browser(which: Which = shutil.which) -> str | None:
@@ -115,6 +126,32 @@ def need_checkov(*, run: Run, say: Callable[[str], None], cache: Path | None = N
     return True
 
 
+def need_terraform(
+    *,
+    which: Which = shutil.which,
+    version: Callable[[str], str] = terraform_version,
+    mirror: Callable[[], Path | None] = find_mirror,
+    say: Callable[[str], None],
+) -> bool:
+    """See that Terraform is there and where its providers come from; nothing is installed."""
+    program = which("terraform")
+    if program is None:
+        say(f"the tests of infra/ need terraform 1.11 or later on PATH: {_TERRAFORM}")
+        return False
+    found = version(program)
+    if tuple(int(part) for part in found.partition("-")[0].split(".")) < LEAST_VERSION:
+        say(f"the tests of infra/ need terraform 1.11 or later, {program} is {found}: {_TERRAFORM}")
+        return False
+    try:
+        folder = mirror()
+    except FileNotFoundError as error:
+        say(str(error))
+        return False
+    if folder is None:
+        say(f"Terraform's AWS provider comes from its registry (about 700 MB, kept); for a mirror set {MIRROR}")
+    return True
+
+
 def need_temporal(say: Callable[[str], None]) -> bool:
     """See that there is a Temporal CLI, building it where there is none."""
     try:
@@ -172,6 +209,7 @@ def main() -> int:
         need_server(_say),
         need_opensearch(root=root, run=_run, say=_say),
         need_checkov(run=_run, say=_say),
+        need_terraform(say=_say),
         need_browser(root=root, run=_run, say=_say),
     ]
     return 0 if all(there) else 1

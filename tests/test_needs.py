@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.needs import find_browser, how_to_install, need_browser, need_checkov, need_opensearch
+from tests.needs import find_browser, how_to_install, need_browser, need_checkov, need_opensearch, need_terraform
 from tests.support.opensearch import obtain
+from tests.support.terraform import find_mirror
 from tests.tools import checkov
 
 
@@ -171,6 +172,45 @@ def test_checkov_is_pinned_with_all_that_it_brings() -> None:
     packages = [line for line in pins.splitlines() if "==" in line]
     assert sum(line.startswith("checkov==") for line in packages) == 1
     assert pins.count(" --hash=sha256:") >= len(packages) > 50
+
+
+@pytest.mark.parametrize(
+    ("version", "fine", "words"),
+    [
+        ("1.11.4", True, "comes from its registry"),
+        ("1.12.0-beta1", True, "comes from its registry"),
+        ("1.9.8", False, "/usr/bin/terraform is 1.9.8"),
+        (None, False, "need terraform 1.11 or later on PATH"),
+    ],
+)
+def test_terraform_is_named_where_it_is_missing_or_old(version: str | None, fine: bool, words: str) -> None:
+    machine = System(*(["terraform"] if version else []))
+    told = need_terraform(
+        which=machine.which, version=lambda program: version or "", mirror=lambda: None, say=machine.said.append
+    )
+    assert told is fine
+    assert words in machine.said[-1]
+
+
+def test_a_mirror_that_holds_nothing_is_named(tmp_path: Path) -> None:
+    machine = System("terraform")
+    environ = {"AURORAL_TERRAFORM_MIRROR": str(tmp_path)}
+    told = need_terraform(
+        which=machine.which,
+        version=lambda program: "1.11.4",
+        mirror=lambda: find_mirror(environ),
+        say=machine.said.append,
+    )
+    assert not told
+    assert "expected a folder that holds registry.terraform.io" in machine.said[-1]
+
+
+def test_a_mirror_is_found_in_the_usual_places(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path / "home"), "XDG_DATA_DIRS": str(tmp_path / "share")}
+    assert find_mirror(environ, tmp_path) is None
+    for place in ("opt/plugins", "share/terraform/plugins", "home/.terraform.d/plugins"):  # each before the one above
+        (tmp_path / place / "registry.terraform.io").mkdir(parents=True)
+        assert find_mirror(environ, tmp_path) == tmp_path / place
 
 
 def test_no_test_is_skipped() -> None:
