@@ -11,7 +11,7 @@ locals {
       task_definition_arn = local.built[name].task_definition_arn
       container           = local.built[name].container_name
       log_group           = local.built[name].log_group
-      role_arn            = local.built[name].task_role_arn
+      role_arn            = "${local.role_arn_prefix}${local.built[name].task_role_name}"
       group_id            = local.built[name].group_id
       ports               = local.built[name].ports
       pool                = "main"

@@ -11,6 +11,9 @@ locals {
   frontend_address     = "temporal-frontend:${local.grpc_ports.frontend}"
   frontend_dns_address = "frontend.${module.cluster.dns_namespace_name}:${local.grpc_ports.frontend}"
 
+  # A plan knows the name of a role, and so its ARN.
+  role_arn_prefix = "arn:${var.partition}:iam::${var.account_id}:role/"
+
   # Repositories that the images come from; a registry outside of ECR needs none.
   ecr_images = [for image in values(var.images) : regex("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.[^/]+/([^@:]+)", image) if can(regex("^[0-9]{12}\\.dkr\\.ecr\\.", image))]
   repository_arns = length(local.ecr_images) == 0 ? ["arn:${var.partition}:ecr:${var.region}:${var.account_id}:repository/${var.project}/*"] : distinct([

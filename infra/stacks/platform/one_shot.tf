@@ -1,7 +1,6 @@
 # Tasks that `auroral` starts, each with a command of its own.
 locals {
-  # Known to a plan, since the name of a role is.
-  visibility_role_arn = "arn:${var.partition}:iam::${var.account_id}:role/${module.task["visibility-setup"].task_role_name}"
+  visibility_role_arn = "${local.role_arn_prefix}${module.task["visibility-setup"].task_role_name}"
 
   one_shot = {
     schema = {

@@ -66,5 +66,5 @@ locals {
     frontend = module.temporal["frontend"].task_role_name
     worker   = module.temporal["worker"].task_role_name
   }
-  server_role_arns = { for name, role in local.server_role_names : name => "arn:${var.partition}:iam::${var.account_id}:role/${role}" }
+  server_role_arns = { for name, role in local.server_role_names : name => "${local.role_arn_prefix}${role}" }
 }
