@@ -9,7 +9,7 @@ locals {
 resource "aws_vpc_security_group_egress_rule" "edge" {
   for_each = var.edges
 
-  security_group_id            = aws_security_group.party[each.value.from].id
+  security_group_id            = local.target_group_ids[each.value.from]
   description                  = each.value.description
   ip_protocol                  = "tcp"
   from_port                    = each.value.port
@@ -29,7 +29,7 @@ resource "aws_vpc_security_group_ingress_rule" "edge" {
   ip_protocol                  = "tcp"
   from_port                    = each.value.port
   to_port                      = each.value.port
-  referenced_security_group_id = aws_security_group.party[each.value.from].id
+  referenced_security_group_id = local.target_group_ids[each.value.from]
 
   tags = { Name = each.key }
 }
