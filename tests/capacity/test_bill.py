@@ -59,3 +59,16 @@ def test_the_shared_counter_is_billed() -> None:
 def test_a_region_without_prices_is_refused() -> None:
     with pytest.raises(UsageError, match="mars-1"):
         of(region="mars-1")
+
+
+def test_the_range_is_of_the_same_sum_as_the_month() -> None:
+    """The benchmark is in none of them."""
+    without = of(benchmark=("m8g.4xlarge", 0))
+    for name in ("monthly_usd", "low_usd", "high_usd"):
+        assert getattr(of(), name) == getattr(without, name)
+
+
+def test_what_the_bill_takes_for_granted_is_listed() -> None:
+    named = {one.name: one.figure.value for one in of().assumptions}
+    assert {"kms_keys", "secrets", "images_gb", "root_volume_gb", "search_nodes"} <= set(named)
+    assert named["root_volume_gb"] * (10 + 13) == sum(i.quantity for i in of().items if i.item == "ebs.gp3")

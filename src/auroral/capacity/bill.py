@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from auroral.capacity.cost import INTERFACE_ENDPOINTS, CostSheet, Inventory, cost_range, cost_sheet, with_usage
+from auroral.capacity.cost import (
+    INTERFACE_ENDPOINTS,
+    ROOT_VOLUME_GB,
+    CostSheet,
+    Inventory,
+    cost_range,
+    cost_sheet,
+    with_usage,
+)
 from auroral.capacity.document import AssumptionPlan, CostItem, CostPlan
 from auroral.capacity.figures import Figure, assumed, derived
 from auroral.capacity.prices import PriceTable
@@ -107,6 +115,15 @@ def _inventory_assumptions() -> list[AssumptionPlan]:
         "interface_endpoints": derived(
             len(INTERFACE_ENDPOINTS), "a zone", "what a cluster without a way to the internet calls; no NAT gateway"
         ),
+        "root_volume_gb": Figure(
+            value=ROOT_VOLUME_GB,
+            unit="GB an instance",
+            basis="documented",
+            source="the default of the ECS-optimised Amazon Linux 2023 image",
+        ),
+        "kms_keys": assumed(KMS_KEYS, "keys", "for logs, results and the alarms' topic, as in infra/modules"),
+        "secrets": assumed(SECRETS, "secrets", "Grafana's password"),
+        "images_gb": assumed(IMAGES_GB, "GB", "some releases of the images"),
         "zone_transfer_gb": assumed(0, "GB", "data between zones was not measured, and is not in the bill"),
     }
     return [AssumptionPlan(name=name, figure=figure, low=None, high=None) for name, figure in figures.items()]
