@@ -51,6 +51,8 @@ def test_shards_that_would_write_all_the_time() -> None:
 
 def test_more_history_replicas_than_shards() -> None:
     assert "history-shards" in names(150, 1, history_shards=4)
+    assert "history-shards" not in names(150, 1, history_shards=8), "eight replicas, one shard each"
+    assert "history-shards" in names(151, 1, history_shards=8)
 
 
 @given(st.floats(10, 10_000), st.floats(0, 1))

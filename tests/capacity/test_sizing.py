@@ -129,3 +129,10 @@ def test_no_rate_is_refused(rate_per_s: float) -> None:
 def test_nothing_is_called_measured_at_a_rate_at_which_it_was_not(rate_per_s: float, basis: str) -> None:
     for one in size(rate_per_s, ANCHORS).services:
         assert {one.replicas.basis, one.cpu_units.basis, one.memory_mib.basis, one.pool_size.basis} == {basis}
+
+
+def test_what_a_larger_anchor_does_without_is_not_asked_for() -> None:
+    """Matching has 16 GiB at 100/s and 12 GiB at 150/s, in tasks of 2 GiB: no more than six of them."""
+    for rate_per_s in (100.1, 101, 125, 149.9):
+        matching = size(rate_per_s, ANCHORS).services[1]
+        assert (matching.size.memory_mib, matching.size.replicas) == (2_048, 6)

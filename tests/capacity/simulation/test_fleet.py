@@ -173,3 +173,23 @@ def test_a_load_is_carried_by_those_that_serve() -> None:
     )
     outcome, _, _ = run(chosen)
     assert outcome.totals.requests == pytest.approx(9.0 * 600, rel=0.1)
+
+
+def test_dsql_counts_the_connections_of_a_lost_zone_for_a_while() -> None:
+    """They linger for 60 s; the successor has its own after 60 s of ECS not noticing and 30 s of starting."""
+    outcome, _, _ = run(scenario(Event(at_s=100.0, do="lose-zone", zone="a"), tasks=Tasks(linger_s=60.0)))
+    held = outcome.series.open
+    assert (held[95], held[150], held[170]) == (30, 30, 20)
+    assert held[-1] == 30
+
+
+def test_a_task_is_given_three_times_its_share_at_most() -> None:
+    """Of six tasks one is left: half of the requests come to it, the rest are turned away before they reach a pool."""
+    chosen = scenario(
+        Event(at_s=100.0, do="kill", services=("history",), count=5, replaced_after_s=300.0),
+        services=(shape(replicas=6, requests_per_s=600.0),),
+    )
+    fleet = Fleet(chosen, 1)
+    outcome = simulate(fleet.initial(), until_s=200.0, seed=1, controllers=[fleet], skip_idle_requests=False)
+    assert sum(outcome.series.requests[50:90]) / 40 == pytest.approx(600, rel=0.05)
+    assert sum(outcome.series.requests[120:190]) / 70 == pytest.approx(300, rel=0.05)
