@@ -72,11 +72,12 @@ def test_what_does_not_end_when_interrupted_is_killed_and_was_interrupted(monkey
     monkeypatch.setattr("auroral.cli.schema_program.END_TIMEOUT_S", 0.1)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def interrupt(_: str) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+    def interrupt(line: str) -> None:
+        if line == "waiting\n":
+            os.kill(os.getpid(), signal.SIGINT)
 
     try:
-        script = "trap '' INT; echo ready; while :; do sleep 0.05; done"
+        script = "trap '' INT; sleep 0.3; echo waiting; while :; do sleep 0.05; done"
         code = run_program(["/bin/sh", "-c", script], os.environ, out=interrupt, err=print)
     finally:
         signal.signal(signal.SIGINT, before)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
+from auroral.dsql import usage
 from auroral.dsql.connections import CloudWatchCount, newest, tally
+from auroral.dsql.errors import MissingObjectError
 from auroral.dsql.session import Session
 from auroral.dsql.usage import connections
+from auroral.report.dsql_connections import document, text
 from tests.dsql.running import Cluster
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -47,3 +52,22 @@ async def test_as_the_double_tells_them(cluster: Cluster) -> None:
     assert counts == {"one": 2, "asks": 1}
     assert not found.only_itself
     assert found.cloudwatch is None
+
+
+async def test_without_the_view_cloudwatchs_total_is_told(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "QUERY", "SELECT FROM pg_no_such_view")
+    count = CloudWatchCount(connections=400, at=AT)
+    async with await Session.open(cluster.target) as session:
+        with pytest.raises(MissingObjectError, match="pg_no_such_view") as caught:
+            await connections(session, cloudwatch=False)
+        assert "--cloudwatch" in caught.value.hint
+        monkeypatch.setattr(usage, "cloudwatch_count", lambda *_: count)
+        found = await connections(session, cloudwatch=True)
+        monkeypatch.setattr(usage, "cloudwatch_count", lambda *_: None)
+        with pytest.raises(MissingObjectError) as caught:
+            await connections(session, cloudwatch=True)
+        assert "nor has CloudWatch" in caught.value.hint
+    assert (found.holders, found.seen, found.total, found.only_itself) == ((), 0, 400, False)
+    told = text(document(cluster.target, found, at="now"), asked_cloudwatch=True)
+    assert told.startswith("400 counted by CloudWatch")
+    assert "pg_no_such_view" in told

@@ -51,7 +51,8 @@ def test_before_a_session(message: str, kind: type[errors.DsqlError], told: str)
     assert TARGET.endpoint in error.message or issubclass(kind, errors.TlsError)
     assert "\n" not in error.message
     assert error.hint
-    assert error.exit_code == ExitCode.UNREACHABLE
+    usage = kind is errors.AuthoritiesError
+    assert error.exit_code == (ExitCode.USAGE if usage else ExitCode.UNREACHABLE)
 
 
 @pytest.mark.parametrize(

@@ -41,15 +41,16 @@ def run_program(
         threading.Thread(target=_pump, args=(stream, say, failures), daemon=True)
         for stream, say in ((process.stdout, out), (process.stderr, err))
     ]
-    for pump in pumps:
-        pump.start()
     try:
+        for pump in pumps:
+            pump.start()
         status, interrupted = _wait(process)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         for pump in pumps:
-            pump.join()
+            if pump.ident is not None:  # an interrupt may come before it began
+                pump.join()
         process.stdout.close()
         process.stderr.close()
     if failures:

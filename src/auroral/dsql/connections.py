@@ -56,6 +56,8 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
     """In `pg_stat_activity`, ours included."""
     only_itself: bool
     """Whether our session saw nothing but itself."""
+    hidden: str = ""
+    """Why `pg_stat_activity` was not seen at all, in the database's words; empty: it was."""
     cloudwatch: CloudWatchCount | None = None
     limit: int = limits.MAX_CONNECTIONS
 
@@ -65,8 +67,8 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.seen, self.cloudwatch.connections if self.cloudwatch else 0)
 
 
-def tally(rows: Sequence[Sequence[Any]], cloudwatch: CloudWatchCount | None = None) -> Connections:
-    """What the rows of `QUERY` say; the largest holders first."""
+def tally(rows: Sequence[Sequence[Any]], cloudwatch: CloudWatchCount | None = None, *, hidden: str = "") -> Connections:
+    """What the rows of `QUERY` say; the largest holders first. `hidden`: why there are none."""
     holders = [
         Holder(role=role, application=application, address=address.removesuffix("/32"), state=state, connections=count)
         for role, application, address, state, count, _ in rows
@@ -74,7 +76,9 @@ def tally(rows: Sequence[Sequence[Any]], cloudwatch: CloudWatchCount | None = No
     holders.sort(key=lambda one: (-one.connections, one.role, one.application, one.address, one.state))
     seen = sum(one.connections for one in holders)
     ours = sum(row[5] for row in rows)
-    return Connections(holders=tuple(holders), seen=seen, only_itself=seen <= ours, cloudwatch=cloudwatch)
+    return Connections(
+        holders=tuple(holders), seen=seen, only_itself=seen <= ours and not hidden, cloudwatch=cloudwatch, hidden=hidden
+    )
 
 
 def usage_dimensions(cluster_id: str) -> list[dict[str, str]]:

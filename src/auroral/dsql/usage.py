@@ -18,6 +18,7 @@ from auroral.dsql.connections import (
     tally,
     usage_dimensions,
 )
+from auroral.dsql.errors import MissingObjectError, NoPrivilegeError, RefusedError
 from auroral.dsql.session import Session
 from auroral.dsql.target import DsqlTarget
 from auroral.errors import TargetError
@@ -27,9 +28,20 @@ CLOUDWATCH_TIMEOUT_S = 5.0
 
 
 async def connections(session: Session, *, cloudwatch: bool) -> Connections:
-    """Count by holder. Raises `DsqlError`, and `TargetError` where CloudWatch was asked and does not answer."""
+    """Count by holder. Raises `DsqlError`, and `TargetError` where CloudWatch was asked and does not answer.
+
+    Where the database has no `pg_stat_activity`, or keeps it from this role, CloudWatch's total is told without it.
+    """
     count = await asyncio.to_thread(cloudwatch_count, session.target, datetime.now(UTC)) if cloudwatch else None
-    return tally(await session.rows(QUERY), count)
+    try:
+        return tally(await session.rows(QUERY), count)
+    except (MissingObjectError, NoPrivilegeError, RefusedError) as error:
+        if count is not None:
+            return tally((), count, hidden=error.message)
+        hint = "AWS documents no view of all sessions: --cloudwatch asks for AWS's own total"
+        if cloudwatch:
+            hint = "nor has CloudWatch a count of the last 15 minutes; the servers' own metrics tell theirs"
+        raise type(error)(error.message, hint=hint) from error
 
 
 def cloudwatch_count(target: DsqlTarget, now: datetime) -> CloudWatchCount | None:

@@ -59,8 +59,9 @@ def text(found: ConnectionsDocument, *, asked_cloudwatch: bool) -> str:
         )
         for one in seen.holders
     ]
-    lines = [*columns(rows, right=(0,)), ""]
-    lines.append(f"{seen.seen:,} seen in pg_stat_activity by {found.user}, this command's own included")
+    lines = [*columns(rows, right=(0,)), ""] if seen.holders else []
+    if not seen.hidden:
+        lines.append(f"{seen.seen:,} seen in pg_stat_activity by {found.user}, this command's own included")
     if seen.cloudwatch is not None:
         lines.append(f"{seen.cloudwatch.connections:,.0f} counted by CloudWatch at {seen.cloudwatch.at.isoformat()}")
     share = format_ratio(found.total / seen.limit)
@@ -70,7 +71,9 @@ def text(found: ConnectionsDocument, *, asked_cloudwatch: bool) -> str:
 
 def _doubts(found: ConnectionsDocument, asked_cloudwatch: bool) -> list[str]:
     seen, lines = found.connections, []
-    if seen.only_itself:
+    if seen.hidden:
+        lines += wrapped(f"Who holds them is not to be seen here: {seen.hidden}. The servers' own metrics tell theirs.")
+    elif seen.only_itself:
         told = "; --cloudwatch asks AWS for the total" if not asked_cloudwatch else ""
         lines += wrapped(
             "This session sees itself alone. AWS documents no view of a cluster's sessions, so that does not mean "
