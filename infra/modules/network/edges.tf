@@ -19,9 +19,13 @@ variable "edges" {
   }
 
   validation {
-    condition = alltrue([for edge in var.edges : contains(local.edge_targets, edge.to)])
+    condition = alltrue([for edge in var.edges : contains(setunion(
+      var.groups, [for name in var.interface_endpoints : "endpoint:${name}"], ["prefix:s3", "prefix:dynamodb", "internet"]
+    ), edge.to)])
     error_message = "edges must lead to a party of groups, endpoint:<one of interface_endpoints>, prefix:s3, prefix:dynamodb or internet; these do not: ${join("; ", [
-      for key, edge in var.edges : "${key} (to ${edge.to})" if !contains(local.edge_targets, edge.to)
+      for key, edge in var.edges : "${key} (to ${edge.to})" if !contains(setunion(
+        var.groups, [for name in var.interface_endpoints : "endpoint:${name}"], ["prefix:s3", "prefix:dynamodb", "internet"]
+      ), edge.to)
     ])}. Add the party to groups or the endpoint to interface_endpoints, or correct the name."
   }
 
@@ -51,9 +55,9 @@ variable "edges" {
 
   validation {
     condition = length(var.edges) == length(distinct([for edge in var.edges : "${edge.from} ${edge.to} ${edge.port}"]))
-    error_message = "edges must differ in from, to or port (AWS refuses the same rule twice); these repeat another: ${join(", ", sort(flatten([
-      for keys in { for key, edge in var.edges : "${edge.from} ${edge.to} ${edge.port}" => key... } : keys if length(keys) > 1
-    ])))}. Keep one of each."
+    error_message = "edges must differ in from, to or port (AWS refuses the same rule twice); these repeat another: ${join(", ", [
+      for key, edge in var.edges : key if length([for other in var.edges : other if other.from == edge.from && other.to == edge.to && other.port == edge.port]) > 1
+    ])}. Keep one of each."
   }
 
   # What EC2 accepts as a rule's description: API reference, IpRange, read in November 2026.
@@ -66,22 +70,23 @@ variable "edges" {
 
   # 60 rules in each direction of a security group: Amazon VPC quotas, read in November 2026.
   validation {
-    condition = alltrue([for keys in { for key, edge in var.edges : edge.from => key... } : length(keys) <= 60])
+    condition = alltrue([
+      for party in distinct(values(var.edges)[*].from) : length([for edge in var.edges : edge if edge.from == party]) <= 60
+    ])
     error_message = "edges may give a security group 60 egress rules; more come from ${join(", ", [
-      for party, keys in { for key, edge in var.edges : edge.from => key... } : "${party} (${length(keys)})" if length(keys) > 60
+      for party in distinct(values(var.edges)[*].from) : "${party} (${length([for edge in var.edges : edge if edge.from == party])})"
+      if length([for edge in var.edges : edge if edge.from == party]) > 60
     ])}. Split the party."
   }
 
   validation {
-    condition = alltrue([for keys in { for key, edge in var.edges : edge.to => key... if edge.to != "internet" && !startswith(edge.to, "prefix:") } : length(keys) <= 60])
+    condition = alltrue([
+      for party in distinct(values(var.edges)[*].to) : length([for edge in var.edges : edge if edge.to == party]) <= 60
+      if party != "internet" && !startswith(party, "prefix:")
+    ])
     error_message = "edges may give a security group 60 ingress rules; more lead to ${join(", ", [
-      for party, keys in { for key, edge in var.edges : edge.to => key... if edge.to != "internet" && !startswith(edge.to, "prefix:") } : "${party} (${length(keys)})" if length(keys) > 60
+      for party in distinct(values(var.edges)[*].to) : "${party} (${length([for edge in var.edges : edge if edge.to == party])})"
+      if length([for edge in var.edges : edge if edge.to == party]) > 60 && party != "internet" && !startswith(party, "prefix:")
     ])}. Split the callers, or lead them through a party of their own."
   }
-}
-
-locals {
-  edge_targets = concat(
-    tolist(var.groups), [for name in var.interface_endpoints : "endpoint:${name}"], ["prefix:s3", "prefix:dynamodb", "internet"],
-  )
 }
