@@ -23,7 +23,8 @@ def test_imports_point_one_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "packages"), [("bench.settings", ["bench"]), ("dsql.limits", ["dsql", "ecs", "visibility"])]
+    ("of", "packages"),
+    [("bench.settings", ["bench"]), ("dsql.limits", ["dsql", "ecs", "visibility"]), ("infra.model", ["infra"])],
 )
 def test_the_contracts_name_every_module(of: str, packages: list[str]) -> None:
     """A new module is either pure, and held to it, or acts, and pure modules keep off it."""
