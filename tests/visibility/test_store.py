@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -135,6 +138,20 @@ def test_without_credentials_nothing_is_sent(domain: Front, index: str) -> None:
         pass
     with pytest.raises(UsageError, match="profile nobody"), opened(target_of(domain, index, profile="nobody")):
         pass
+
+
+def test_credentials_that_cannot_be_renewed_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, soon = tmp_path / "credentials", datetime.now(UTC) + timedelta(minutes=1)
+    answer = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "Expiration": soon.isoformat()}
+    script.write_text(
+        f"#!/bin/sh\nif mkdir {tmp_path}/once || mkdir {tmp_path}/twice; then echo '{json.dumps(answer)}'; else exit 1; fi\n"
+    )
+    script.chmod(0o755)
+    (tmp_path / "config").write_text(f"[profile short]\ncredential_process = {script}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    target = VisibilityTarget(host="localhost", port=1, region="eu-west-1", profile="short")
+    with pytest.raises(UsageError, match="sign requests with any more"), opened(target) as store:
+        store.read("t", roles=False)
 
 
 def test_certificates_are_checked(domain: Front, index: str, as_principal: Become) -> None:
