@@ -143,9 +143,8 @@ def test_without_credentials_nothing_is_sent(domain: Front, index: str) -> None:
 def test_credentials_that_cannot_be_renewed_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script, soon = tmp_path / "credentials", datetime.now(UTC) + timedelta(minutes=1)
     answer = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "Expiration": soon.isoformat()}
-    script.write_text(
-        f"#!/bin/sh\nif mkdir {tmp_path}/once || mkdir {tmp_path}/twice; then echo '{json.dumps(answer)}'; else exit 1; fi\n"
-    )
+    valid = f"mkdir {tmp_path}/once || mkdir {tmp_path}/twice"
+    script.write_text(f"#!/bin/sh\nif {valid}; then echo '{json.dumps(answer)}'; else exit 1; fi\n")
     script.chmod(0o755)
     (tmp_path / "config").write_text(f"[profile short]\ncredential_process = {script}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))

@@ -42,9 +42,7 @@ def run_program(
         for stream, say in ((process.stdout, out), (process.stderr, err))
     ]
     try:
-        for pump in pumps:
-            pump.start()
-        status, interrupted = _wait(process)
+        status, interrupted = _wait(process, pumps)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -65,17 +63,26 @@ def run_program(
     return ExitCode(status) if status in ExitCode.__members__.values() else ExitCode.BUG
 
 
-def _wait(process: subprocess.Popen[bytes]) -> tuple[int, bool]:
-    """Its status, and whether we were interrupted meanwhile."""
+def _wait(process: subprocess.Popen[bytes], pumps: Sequence[threading.Thread]) -> tuple[int, bool]:
+    """Its status, and whether we were interrupted meanwhile, which may be while the pumps begin."""
     try:
+        _begin(pumps)
         return process.wait(), False
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
+        _begin(pumps)
         try:
             return process.wait(END_TIMEOUT_S), True
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait(), True
+
+
+def _begin(pumps: Sequence[threading.Thread]) -> None:
+    for pump in pumps:
+        if pump.ident is None:
+            with contextlib.suppress(RuntimeError):  # it began in the moment of the interrupt
+                pump.start()
 
 
 def _pump(stream: IO[bytes], say: Callable[[str], None], failures: list[OutputError]) -> None:
