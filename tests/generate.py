@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from auroral.bench.options import CONFIG_VARIABLE, GROUPS, SETTINGS
 from auroral.bench.result import SCHEMA_ID, schema
 from auroral.capacity import document
+from auroral.capacity.simulation import result as simulation
 from auroral.cli.main import root, run
 from auroral.cli.process import Process
 from auroral.config import Setting
@@ -88,24 +90,26 @@ def _cell(text: str) -> str:
 
 def result_schema() -> str:
     """The JSON Schema of result.json."""
-    document = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:{SCHEMA_ID.replace('/', ':')}",
-        "title": f"auroral benchmark result ({SCHEMA_ID})",
-        **schema(),
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return _schema("auroral benchmark result", SCHEMA_ID, schema())
 
 
 def plan_schema() -> str:
     """The JSON Schema of `auroral capacity plan --json`."""
-    document_ = {
+    return _schema("auroral capacity plan", document.SCHEMA_ID, document.schema())
+
+
+def simulation_schema() -> str:
+    """The JSON Schema of `auroral capacity simulate --json`."""
+    return _schema("auroral capacity simulation", simulation.SCHEMA_ID, simulation.schema())
+
+
+def _schema(title: str, schema_id: str, described: dict[str, Any]) -> str:
+    about = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:{document.SCHEMA_ID.replace('/', ':')}",
-        "title": f"auroral capacity plan ({document.SCHEMA_ID})",
-        **document.schema(),
+        "$id": f"urn:{schema_id.replace('/', ':')}",
+        "title": f"{title} ({schema_id})",
     }
-    return json.dumps(document_, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({**about, **described}, indent=2, ensure_ascii=False) + "\n"
 
 
 def files() -> dict[str, str]:
@@ -115,6 +119,7 @@ def files() -> dict[str, str]:
         "configuration.md": configuration_reference(),
         "plan-schema.json": plan_schema(),
         "result-schema.json": result_schema(),
+        "simulation-schema.json": simulation_schema(),
     }
 
 

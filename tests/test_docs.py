@@ -13,14 +13,16 @@ from auroral.bench.result import Result, encode
 from tests import generate
 from tests.support.sample_results import MAKERS
 
+NAMES = ["cli.md", "configuration.md", "plan-schema.json", "result-schema.json", "simulation-schema.json"]
 
-@pytest.mark.parametrize("name", ["cli.md", "configuration.md", "plan-schema.json", "result-schema.json"])
+
+@pytest.mark.parametrize("name", NAMES)
 def test_reference_files_are_as_generated(name: str) -> None:
     assert (generate.REFERENCE / name).read_text(encoding="utf-8") == generate.files()[name], "run: make docs"
 
 
 def test_every_generated_file_is_checked() -> None:
-    assert sorted(generate.files()) == ["cli.md", "configuration.md", "plan-schema.json", "result-schema.json"]
+    assert sorted(generate.files()) == NAMES
 
 
 @pytest.mark.parametrize("path", generate.command_paths(), ids=" ".join)

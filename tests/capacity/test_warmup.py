@@ -61,8 +61,8 @@ def test_the_fill_time_is_a_token_bucket_stepped_through(
 
 def test_a_cold_start_takes_as_long_as_the_slowest_pool_or_the_counter() -> None:
     services = [one(300, 3, 30, planned=16), one(50, 5, 50, planned=4)]
-    assert cold_start_s(services, Pace()) == pytest.approx(5 + 272 / 3 + 0.05)
-    assert cold_start_s(services, Pace(), counter_per_s=50) == 5 + 5_040 / 50
+    assert cold_start_s(services, Pace()) == pytest.approx(5 + 273 / 3 + 0.05)
+    assert cold_start_s(services, Pace(), counter_per_s=50) == 5 + 5_060 / 50
 
 
 def test_a_lost_zone_comes_back_after_ecs_has_noticed() -> None:
@@ -74,7 +74,7 @@ def test_a_lost_zone_comes_back_after_ecs_has_noticed() -> None:
 
 def test_a_deployment_goes_batch_by_batch() -> None:
     rolling = one(50, 5, 50, planned=8, maximum=8, max_percent=125)
-    assert deployment_s(rolling, Pace()) == pytest.approx(4 * (30 + 5 + 2.6 + 10 + 5.1))
+    assert deployment_s(rolling, Pace()) == pytest.approx(4 * (30 + 5 + 2.65 + 10 + 5.1))
     in_place = one(50, 5, 50, planned=8, maximum=8, min_healthy_percent=75)
     assert deployment_s(in_place, Pace()) == deployment_s(rolling, Pace())
 
@@ -110,4 +110,4 @@ def test_at_that_skew_the_counters_bound_stays_within_dsqls_bucket(delay_s: floa
 def test_a_deployment_surges_by_what_is_planned_and_not_by_what_autoscaling_may_reach() -> None:
     """113 % of 40 is five more, of 50 it would be six: eight batches."""
     rolling = one(50, 5, 50, planned=40, maximum=50, max_percent=113)
-    assert deployment_s(rolling, Pace()) == pytest.approx(8 * (30 + 5 + 2.6 + 10 + 5.1))
+    assert deployment_s(rolling, Pace()) == pytest.approx(8 * (30 + 5 + 2.65 + 10 + 5.1))

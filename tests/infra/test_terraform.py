@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from tests.support.terraform import INFRA, TestedRun, Workshop, declared_runs, root_of, run_tests
 
 RUNS = declared_runs()
-_LEAST = {"network": 20, "dsql": 20, "bootstrap": 3, "cluster": 5, "capacity": 10, "service": 20, "benchmark": 5}
+_LEAST = {
+    "network": 20,
+    "dsql": 20,
+    "bootstrap": 3,
+    "cluster": 5,
+    "capacity": 10,
+    "service": 20,
+    "benchmark": 5,
+    "metrics": 2,
+    "observability": 2,
+    "visibility": 2,
+    "platform": 5,
+}
 """Run blocks that a module has at least: a folder that Terraform does not find passes by running nothing."""
+
+FAILING = """
+run "holds" {
+  assert {
+    condition     = output.x == 1
+    error_message = "x is ${output.x}"
+  }
+}
+
+run "fails" {
+  assert {
+    condition     = output.x == 2
+    error_message = "x is ${output.x}"
+  }
+}
+"""
 
 Results = dict[tuple[str, str], TestedRun]
 
@@ -53,10 +78,22 @@ def test_nothing_is_left_beside_the_sources() -> None:
     assert left == []
 
 
-def test_terraform_can_read_what_it_is_given(workshop: Workshop, tmp_path: Path) -> None:
-    """The harness fails where Terraform fails, and says why."""
-    (tmp_path / "main.tf").write_text("nonsense {")
-    ended = subprocess.run(
-        ["terraform", "init"], cwd=tmp_path, env=dict(workshop.environ), capture_output=True, text=True, check=False
-    )
-    assert ended.returncode != 0
+def test_a_run_that_fails_is_told_with_its_message(workshop: Workshop) -> None:
+    root = workshop.infra / "modules/failing"
+    (root / "tests").mkdir(parents=True)
+    (root / "main.tf").write_text('output "x" { value = 1 }')
+    (root / "tests/x.tftest.hcl").write_text(FAILING)
+    results = run_tests(workshop, "failing")
+    assert results[("x.tftest.hcl", "holds")].status == "pass"
+    assert results[("x.tftest.hcl", "fails")].status == "fail"
+    assert "x is 1" in results[("x.tftest.hcl", "fails")].messages[0]
+
+
+def test_a_file_that_cannot_be_read_fails_every_run(workshop: Workshop) -> None:
+    root = workshop.infra / "modules/unreadable"
+    (root / "tests").mkdir(parents=True)
+    (root / "main.tf").write_text('output "x" { value = 1 }')
+    (root / "tests/x.tftest.hcl").write_text('run "one" {\n  nonsense = 1\n}\n')
+    results = run_tests(workshop, "unreadable")
+    assert {one.status for one in results.values()} == {"error"}
+    assert any("nonsense" in message for one in results.values() for message in one.messages)

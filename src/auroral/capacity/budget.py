@@ -20,6 +20,8 @@ KEEPER_EXTRA = 4
 """Connections that a pool has above target and reservoir while it replaces: docs/server.md, "The keeper"."""
 STARTUP_EXTRA = 2
 """Connections of the short-lived stores that Temporal opens while a process starts: docs/server.md, "Whose pool"."""
+STARTUP_OPENINGS = 3
+"""Openings of those stores before a pool is warmed, not all open at once: measured at the double, 2026-11-25."""
 _TOLERANCE = 1e-9
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from auroral.capacity.budget import STARTUP_EXTRA, Allowance, ServiceConnections
+from auroral.capacity.budget import STARTUP_OPENINGS, Allowance, ServiceConnections
 
 MOST_START_PERIOD_S = 300
 """ECS takes no longer start period: API reference, HealthCheck, `startPeriod`, read in November 2026."""
@@ -93,8 +93,10 @@ def cold_start_s(services: Sequence[ServiceConnections], pace: Pace, *, counter_
 
     `counter_per_s`: the limit of the shared counter, where there is one.
     """
-    local_s = max((fill_s(one, pace.connect_s, before=STARTUP_EXTRA) for one in services if one.planned), default=0.0)
-    total = sum(one.planned * (one.held + STARTUP_EXTRA) for one in services)
+    local_s = max(
+        (fill_s(one, pace.connect_s, before=STARTUP_OPENINGS) for one in services if one.planned), default=0.0
+    )
+    total = sum(one.planned * (one.held + STARTUP_OPENINGS) for one in services)
     shared_s = total / counter_per_s if counter_per_s else 0.0
     return pace.stagger_s + max(local_s, shared_s)
 
@@ -119,7 +121,10 @@ def deployment_s(one: ServiceConnections, pace: Pace) -> float:
     batch = surge if surge > 0 else max(1, one.planned - math.ceil(one.planned * one.min_healthy_percent / 100))
     batches = math.ceil(one.planned / batch)
     each_s = (
-        pace.task_start_s + pace.stagger_s + fill_s(one, pace.connect_s, before=STARTUP_EXTRA) + pace.health_interval_s
+        pace.task_start_s
+        + pace.stagger_s
+        + fill_s(one, pace.connect_s, before=STARTUP_OPENINGS)
+        + pace.health_interval_s
     )
     return batches * (each_s + STOP_S.get(one.service, 0.0))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from auroral.capacity.simulation import trial
 from auroral.capacity.simulation.outcome import Series
-from auroral.capacity.simulation.result import MOST_POINTS, SCHEMA_ID, SimulationResult, decode, encode, points
+from auroral.capacity.simulation.result import MOST_POINTS, SCHEMA_ID, SimulationResult, decode, encode, points, schema
 from auroral.capacity.simulation.scenario import Event
 from tests.support.scenarios import scenario
 
@@ -73,3 +75,7 @@ def test_the_first_violation_is_the_earliest() -> None:
     assert broken.first_violation is early
     assert not broken.passed
     assert run.first_violation is None
+
+
+def test_the_document_is_valid_by_its_schema() -> None:
+    jsonschema.Draft202012Validator(schema()).validate(json.loads(encode([result()])))

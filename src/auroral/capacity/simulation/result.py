@@ -172,3 +172,8 @@ def encode(results: Sequence[SimulationResult]) -> bytes:
 def decode(data: bytes) -> SimulationResult:
     """Read the document of one scenario. Raises `msgspec.ValidationError`, `msgspec.DecodeError`."""
     return msgspec.json.decode(data, type=SimulationResult)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the document."""
+    return msgspec.json.schema(SimulationResult)
