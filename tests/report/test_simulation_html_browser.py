@@ -128,6 +128,4 @@ def test_without_its_script_the_page_says_the_same(visit: Callable[..., Opened])
     assert page.locator(".verdict-word").inner_text() == "Violated"
     assert page.locator("[data-chart=all-cut-connects] svg.chart").is_visible()
     assert page.locator("[data-chart=all-cut-connects] svg.chart path.s").count() >= 3
-    assert any(
-        "… 60/s" in hint for hint in page.locator("[data-chart=all-cut-connects] title").all_text_contents()
-    )
+    assert any("… 60/s" in hint for hint in page.locator("[data-chart=all-cut-connects] title").all_text_contents())

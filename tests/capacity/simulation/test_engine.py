@@ -89,10 +89,10 @@ def test_a_change_in_one_process_does_not_reshuffle_another() -> None:
 def test_the_series_are_of_each_second_and_add_up() -> None:
     outcome = simulate(processes(3) + processes(2, "matching"), until_s=30.5, seed=1)
     assert len(outcome.series.attempts) == 31
-    assert sum(outcome.series.opened) == outcome.totals.opened == 5 * 52
+    assert sum(outcome.series.opened) == outcome.totals.opened == 5 * 53
     assert outcome.series.open[-1] == 250
     assert outcome.series.open_by_service["history"][-1] == 150
-    assert sum(outcome.series.attempts_by_service["matching"]) == 2 * 52
+    assert sum(outcome.series.attempts_by_service["matching"]) == 2 * 53
     assert outcome.series.running[-1] == 5
     assert outcome.series.short[0] == 5
     assert outcome.series.short[-1] == 0
@@ -171,7 +171,7 @@ def test_the_counter_out_of_reach_leaves_the_local_limits() -> None:
     specs = processes(10, rate_per_s=5, burst=20, limiter="distributed")
     timeline = [CounterOutage(at_s=0, until_s=60)]
     outcome = simulate(specs, until_s=120, seed=1, counter=CounterSpec(), timeline=timeline)
-    assert outcome.totals.uncounted == outcome.totals.attempts == 520
+    assert outcome.totals.uncounted == outcome.totals.attempts == 530
     assert outcome.totals.refused_rate == 0
     assert outcome.full_since_s(119) is not None
 

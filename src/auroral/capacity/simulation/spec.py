@@ -117,9 +117,9 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How far its clock is ahead of the true time: what the counter's seconds are told by."""
     demand: Demand | None = None
     """Of each process, shared by its pools. Requests come only once the process is warm."""
-    startup_connections: int = 2
-    """Short-lived connections that Temporal's start-up opens and closes before the pool is warmed. At the double each
-    of the four services opened two (Temporal 1.32.2, November 2026)."""
+    startup_connections: int = 3
+    """Short-lived connections that Temporal's start-up opens and closes before the pool is warmed. The double counted
+    three of each process (Temporal 1.32.2, November 2026)."""
     warm: bool = False
     """Start in steady state: pools full, ages spread over the lifetime, no connection opened for it."""
     restart_after_s: float | None = 30.0
