@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.terraform import INFRA, TestedRun, Workshop, declared_runs, root_of, run_tests
+from tests.support.terraform import INFRA, RunResult, Workshop, declared_runs, root_of, run_tests
 
 RUNS = declared_runs()
 _LEAST = {
     "network": 20,
     "dsql": 20,
-    "bootstrap": 3,
-    "cluster": 5,
-    "capacity": 10,
-    "service": 20,
-    "benchmark": 5,
-    "metrics": 2,
-    "observability": 2,
-    "visibility": 2,
+    "service": 18,
+    "capacity": 8,
+    "visibility": 5,
     "platform": 5,
+    "benchmark": 5,
+    "observability": 5,
+    "metrics": 4,
+    "bootstrap": 3,
+    "cluster": 3,
 }
 """Run blocks that a module has at least: a folder that Terraform does not find passes by running nothing."""
 
@@ -38,7 +38,7 @@ run "fails" {
 }
 """
 
-Results = dict[tuple[str, str], TestedRun]
+Results = dict[tuple[str, str], RunResult]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def results(mocked: Workshop) -> dict[str, Results]:
 @pytest.mark.timeout(600)
 def test_run(module: str, file: str, run: str, results: dict[str, Results]) -> None:
     ran = results[module]
-    result = ran.get((file, run), ran.get(("", ""), TestedRun()))
+    result = ran.get((file, run), ran.get(("", ""), RunResult()))
     assert result.status == "pass", "\n".join([result.status, *result.messages])
 
 

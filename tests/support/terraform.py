@@ -163,7 +163,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @dataclass
-class TestedRun:
+class RunResult:
     """One run block as Terraform tested it."""
 
     status: str = "not run"
@@ -184,17 +184,19 @@ def root_of(module: str, infra: Path = INFRA) -> str:
     return f"stacks/{module}"
 
 
-def run_tests(workshop: Workshop, name: str) -> dict[tuple[str, str], TestedRun]:
+def run_tests(workshop: Workshop, name: str) -> dict[tuple[str, str], RunResult]:
     """Run `terraform test` for a module or stack: (file, run) → result. Errors of a whole file stand at its runs."""
     root = workshop.root(name)
-    workshop.terraform(root, "init", "-backend=false")
+    ready = workshop.terraform(root, "init", "-backend=false", "-no-color", check=False)
+    if ready.returncode != 0:  # also where a file of tests cannot be read
+        return {("", ""): RunResult(status="error", messages=[ready.stdout + ready.stderr])}
     ended = workshop.terraform(root, "test", "-json", check=False)
     return parse_test_events(ended.stdout.splitlines(), ended.stderr)
 
 
-def parse_test_events(lines: Sequence[str], stderr: str = "") -> dict[tuple[str, str], TestedRun]:
+def parse_test_events(lines: Sequence[str], stderr: str = "") -> dict[tuple[str, str], RunResult]:
     """Results of `terraform test -json`, by (file, run)."""
-    results: dict[tuple[str, str], TestedRun] = {}
+    results: dict[tuple[str, str], RunResult] = {}
     whole: list[tuple[str | None, str]] = []
     for line in lines:
         event: dict[str, Any] = json.loads(line)
@@ -202,7 +204,7 @@ def parse_test_events(lines: Sequence[str], stderr: str = "") -> dict[tuple[str,
         run = event.get("@testrun")
         if event["type"] == "test_abstract":
             for path, runs in event["test_abstract"].items():
-                results |= {(Path(path).name, one): TestedRun() for one in runs}
+                results |= {(Path(path).name, one): RunResult() for one in runs}
         elif event["type"] == "test_run" and event["test_run"]["progress"] == "complete":
             results[(str(file), run)].status = event["test_run"]["status"]
         elif event["type"] == "diagnostic" and event["diagnostic"]["severity"] == "error":
@@ -213,7 +215,7 @@ def parse_test_events(lines: Sequence[str], stderr: str = "") -> dict[tuple[str,
     if stderr.strip():
         whole.append((None, stderr.strip()))
     for file, message in whole:
-        results.setdefault((file or "", ""), TestedRun(status="error")).messages.append(message)
+        results.setdefault((file or "", ""), RunResult(status="error")).messages.append(message)
         for key in (key for key in results if key[0] == file or file is None):
             results[key].messages.append(message)
     return results
