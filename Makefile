@@ -28,7 +28,7 @@ server: $(STAMP) ## build the server's programs (about five minutes the first ti
 
 test: $(STAMP) check ## run every test but the long proofs
 	@$(BIN)/python -m tests.needs
-	@$(BIN)/python -m pytest -m 'not slow'
+	@$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadgroup
 	@echo "not run here, as they take long (make proofs):"
 	@$(BIN)/python -m pytest -m slow --collect-only -q 2>/dev/null | grep '::' | sed 's/^/  /'
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 MakeTemporalServer = Callable[..., Awaitable["LocalServer"]]
 
 _HERE = Path(__file__).parent
-_CLUSTERS = ("live", "local", "server")
-"""Folders whose tests start clusters, or keep both cores busy with Go."""
+_HEAVY = {"live": "clusters", "local": "clusters", "server": "go", "infra": "terraform"}
+"""Folders whose tests start whole clusters, or keep a core busy with Go or Terraform."""
 _MARK = "AURORAL_TEST_SESSION"
 _LEAVING_S = 5.0
 
@@ -32,10 +32,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With two workers (`-n 2 --dist loadgroup`): whole clusters one after the other in one, all else by file."""
+    """With two workers (`-n 2 --dist loadgroup`): what is heavy stays together in one of them, all else goes by file."""
     for item in items:
         folder = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
-        group = "clusters" if folder in _CLUSTERS else str(item.path)
+        group = _HEAVY.get(folder, str(item.path))
         item.add_marker(pytest.mark.xdist_group(group))
 
 
