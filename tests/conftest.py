@@ -32,7 +32,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With two workers (`-n 2 --dist loadgroup`): what is heavy stays together in one of them, all else goes by file."""
+    """With two workers (`-n 2 --dist loadgroup`) what is heavy stays together in one of them, the rest goes by file."""
     for item in items:
         folder = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
         group = _HEAVY.get(folder, str(item.path))
