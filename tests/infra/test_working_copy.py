@@ -36,13 +36,13 @@ def test_layers_of_variables(infra: Path, tmp_path: Path) -> None:
     (directory / "a.tfvars").write_text("")
     named = tmp_path / "named.tfvars"
     named.write_text("")
-    copy = ready(infra, directory, profile="dev", var_files=[str(named)])
+    copy = ready(infra, directory, profile="dev", var_files=[str(named)], local_state=True)
     assert [path.name for path in copy.var_files] == ["dev.tfvars", "named.tfvars", "a.tfvars", "b.tfvars.json"]
 
 
 def test_the_sources_stay_as_they_are_and_the_lock_is_kept(infra: Path, tmp_path: Path) -> None:
     before = sorted(infra.rglob("*"))
-    copy = ready(infra, tmp_path / "d")
+    copy = ready(infra, tmp_path / "d", local_state=True)
     (copy.root / ".terraform.lock.hcl").write_text("lock")
     (copy.root / "stale.tf").write_text("")
     again = ready(infra, tmp_path / "d")
@@ -60,6 +60,14 @@ def test_a_backend_takes_its_configuration_from_the_directory(infra: Path, tmp_p
         f"-backend-config={directory / 'backend.hcl'}",
         "-backend-config=key=dev/terraform.tfstate",
     )
+
+
+def test_a_backend_that_nothing_tells_of(infra: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"nothing says where the state of the stack platform is: expected .*backend\.hcl"
+    ) as told:
+        ready(infra, tmp_path / "d")
+    assert "--local-state" in told.value.hint
 
 
 @pytest.mark.parametrize(("stack", "local"), [("bootstrap", False), ("platform", True)])

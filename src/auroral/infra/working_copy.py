@@ -170,6 +170,12 @@ def _backend(root: Path, directory: Path, given: Sequence[str], *, local_state: 
         return ()
     (root / _OVERRIDE).unlink(missing_ok=True)
     files = [str(directory / BACKEND_FILE)] if (directory / BACKEND_FILE).is_file() else []
+    if not files and not given:
+        raise UsageError(
+            f"nothing says where the state of the stack {root.name} is: expected {directory / BACKEND_FILE}",
+            hint="write it from the bootstrap stack's output `backend` and a key, or give --backend-config; to try "
+            "things out, --local-state keeps the state in that directory",
+        )
     return tuple(f"-backend-config={_absolute(one)}" for one in [*files, *given])
 
 
