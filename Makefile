@@ -50,7 +50,7 @@ infra-test: $(STAMP) ## Terraform alone: every rule on mocks, the whole platform
 	@$(BIN)/python -m tests.needs
 	@$(BIN)/python -m pytest tests/infra
 
-proofs: $(STAMP) ## the long proofs (about an hour)
+proofs: $(STAMP) ## the long proofs (about an hour and a half)
 	@$(BIN)/python -m tests.needs
 	@$(BIN)/python -m pytest -m slow
 
