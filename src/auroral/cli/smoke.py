@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from auroral import aws
 from auroral.cli.command import Command
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, OutputError, UsageError
@@ -240,7 +241,7 @@ def _session(region: str) -> Any:
     try:
         import boto3
     except ImportError as error:
-        raise UsageError("AWS's library is missing", hint="pip install 'auroral[aws]'") from error
+        raise aws.without_extra(error, "what reaches AWS") from error
     return boto3.Session(region_name=region)
 
 

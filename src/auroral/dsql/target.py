@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from auroral.aws_settings import (
+    OUTPUTS_HINT,
+    REGION_VARIABLES,
+    choose_region,
+    parse_port,
+    parse_region,
+    with_one_region,
+)
 from auroral.config import FileLayer, Layer, Origin, Resolved, Setting, printable
 from auroral.config import resolve as resolve_layers
 from auroral.errors import ConfigurationError, Problem
@@ -26,7 +34,6 @@ OPERATOR_ROLE = "temporal_operator"
 DEFAULT_PORT = 5432
 GROUP = "Aurora DSQL"
 _REGION_IN_ENDPOINT = re.compile(r"[a-z0-9-]+\.dsql(?:-[a-z0-9]+)?\.([a-z]{2}[a-z0-9-]*-[0-9]+)\.on\.aws")
-_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+-[0-9]+")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _ROLE_BYTES = 63
 
@@ -68,12 +75,6 @@ def _endpoint(text: str) -> str:
     return lowered
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
-        raise ValueError("a port from 1 to 65535")
-    return int(text)
-
-
 def _address(text: str) -> str:
     """An IP address, or a name such as a VPC endpoint's: the server takes either."""
     import ipaddress
@@ -89,12 +90,6 @@ def _address(text: str) -> str:
 def _name(text: str) -> str:
     if not printable(text) or not 0 < len(text.encode()) <= _ROLE_BYTES:
         raise ValueError(f"a name of at most {_ROLE_BYTES} bytes")
-    return text
-
-
-def _region(text: str) -> str:
-    if not _REGION.fullmatch(text):
-        raise ValueError("a region such as eu-west-1")
     return text
 
 
@@ -116,7 +111,7 @@ SETTINGS = (
         "endpoint", _endpoint, "a host name", "Host name of the cluster; TLS and tokens are for it.",
         ("DSQL_ENDPOINT",), metavar="HOST",
     ),
-    _setting("port", _port, "a port", "Its port.", ("DSQL_PORT",), default=DEFAULT_PORT, metavar="PORT"),
+    _setting("port", parse_port, "a port", "Its port.", ("DSQL_PORT",), default=DEFAULT_PORT, metavar="PORT"),
     _setting(
         "host-address", _address, "an address", "Dial this address instead of the endpoint's.",
         ("DSQL_HOST_ADDRESS",), metavar="ADDRESS",
@@ -127,8 +122,8 @@ SETTINGS = (
         ("DSQL_USER",), default=OPERATOR_ROLE, metavar="ROLE",
     ),
     _setting(
-        "region", _region, "a region", "Region of the tokens, where the endpoint names none.",
-        ("AWS_REGION", "AWS_DEFAULT_REGION"), default_text="the endpoint's", metavar="REGION",
+        "region", parse_region, "a region", "Region of the tokens, where the endpoint names none.",
+        REGION_VARIABLES, default_text="the endpoint's", metavar="REGION",
     ),
     _setting("profile", str, "a profile", "Profile of AWS's configuration.", ("AWS_PROFILE",), metavar="NAME"),
     _setting(
@@ -157,27 +152,12 @@ def resolve(
         problems.append(
             Problem("endpoint", "none", without, "a cluster: --endpoint, DSQL_ENDPOINT, or --outputs of a deployment")
         )
-    _choose_region(resolved, endpoint or "", problems)
+    if endpoint is not None:
+        without = f"--region or AWS_REGION, as {endpoint} names none"
+        choose_region(resolved, region_of(endpoint), problems, without=without)
     if problems:
-        raise ConfigurationError(
-            problems, hint="terraform output -json > outputs.json writes what --outputs takes of a deployment"
-        )
+        raise ConfigurationError(problems, hint=OUTPUTS_HINT)
     return DsqlTarget(**{setting.field: values[setting.name] for setting in SETTINGS}), resolved.origins
-
-
-def _choose_region(resolved: Resolved, endpoint: str, problems: list[Problem]) -> None:
-    """The endpoint's own region comes first: a token that is signed for another one is refused."""
-    named, given = region_of(endpoint), resolved.values["region"]
-    origin = resolved.origins["region"]
-    if named:
-        if origin.layer is Layer.FLAG and given not in (None, named):
-            problems.append(Problem("region", given, origin.text, f"{named}, which the endpoint names"))
-        # Two variables that disagree are no problem where neither counts.
-        problems[:] = [one for one in problems if one.name != "region" or one.origin == "--region"]
-        resolved.values["region"] = named
-        resolved.origins["region"] = resolved.origins["endpoint"]
-    elif endpoint and given is None and not any(problem.name == "region" for problem in problems):
-        problems.append(Problem("region", "none", "nowhere", f"--region or AWS_REGION, as {endpoint} names none"))
 
 
 def _layers(flags: Mapping[str, Any], environ: Mapping[str, str], deployment: Deployment | None) -> Resolved:
@@ -189,11 +169,9 @@ def _layers(flags: Mapping[str, Any], environ: Mapping[str, str], deployment: De
             "region": deployment.region,
         }
         file = FileLayer(deployment.source, {"dsql": {name: text for name, text in named.items() if text}})
-    # AWS's two names for the region often stand beside each other; AWS_REGION is the stronger one in every SDK.
-    chosen = dict(environ)
-    if chosen.get("AWS_REGION", "").strip():
-        chosen.pop("AWS_DEFAULT_REGION", None)
-    resolved = resolve_layers(SETTINGS, flags=flags, environ=chosen, file=file, table="dsql", prefix="\0")
+    resolved = resolve_layers(
+        SETTINGS, flags=flags, environ=with_one_region(environ), file=file, table="dsql", prefix="\0"
+    )
     for name, origin in resolved.origins.items():
         if origin.layer is Layer.FILE and deployment is not None:
             output = {"region": "region"}.get(name, f"dsql_{name.replace('-', '_')}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from auroral import aws
 from auroral.errors import TargetError
 
 SERVICES = (
@@ -30,15 +31,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 def look_at(session: Any) -> Account:
     """Ask who the credentials are, and which roles there are. Raises `TargetError`."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         caller = session.client("sts").get_caller_identity()
         iam = session.client("iam")
         lacks = [one for one in SERVICES if not iam.list_roles(PathPrefix=f"/aws-service-role/{one}/")["Roles"]]
-    except (BotoCoreError, ClientError) as error:
+    except aws.failures() as error:
         raise TargetError(
-            f"the account cannot be asked who these credentials are: {error}",
+            f"the account cannot be asked who these credentials are: {aws.words(error)}",
             hint="aws sts get-caller-identity must answer; AWS_PROFILE names a profile",
         ) from error
     return Account(

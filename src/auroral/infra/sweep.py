@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar, get_args
 
+from auroral import aws
 from auroral.errors import TargetError
 
 What = Literal["results", "state", "images", "instances", "secret", "left"]
@@ -143,9 +144,9 @@ class Sweeper:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             yield
-        except (BotoCoreError, ClientError) as error:
-            raise TargetError(f"AWS refuses or cannot be reached: {error}", hint="auroral doctor") from error
+        except aws.failures() as error:
+            raise TargetError(
+                f"AWS refuses or cannot be reached: {aws.words(error)}", hint="`aws sts get-caller-identity` says more"
+            ) from error

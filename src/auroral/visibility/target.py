@@ -12,6 +12,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from auroral.aws_settings import (
+    OUTPUTS_HINT,
+    REGION_VARIABLES,
+    choose_region,
+    parse_port,
+    parse_region,
+    with_one_region,
+)
 from auroral.config import FileLayer, Layer, Origin, Resolved, Setting
 from auroral.config import parse_flag as parse_switch
 from auroral.config import resolve as resolve_layers
@@ -25,7 +33,6 @@ SERVICE = "es"
 """What requests to an OpenSearch domain are signed for. Temporal 1.32.2 signs for no other (client/aws.go)."""
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 GROUP = "OpenSearch"
-_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+-[0-9]+")
 # <name>.<region>.es.amazonaws.com, and <name>.aos.<region>.on.aws where it has both IPv4 and IPv6
 # (Amazon OpenSearch Service Developer Guide, "Creating and managing domains", read in November 2026).
 _REGION_IN_HOST = re.compile(
@@ -101,12 +108,6 @@ def _show_endpoint(address: Address) -> str:
     return f"{address.scheme}://{address.host}{port}" if address.scheme else f"{address.host}{port}"
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
-        raise ValueError("a port from 1 to 65535")
-    return int(text)
-
-
 def _scheme(text: str) -> str:
     if text not in ("http", "https"):
         raise ValueError("https or http")
@@ -116,12 +117,6 @@ def _scheme(text: str) -> str:
 def _index(text: str) -> str:
     if not _INDEX.fullmatch(text):
         raise ValueError("a name of lower-case letters, digits, `_`, `-` and `.`, beginning with a letter or digit")
-    return text
-
-
-def _region(text: str) -> str:
-    if not _REGION.fullmatch(text):
-        raise ValueError("a region such as eu-west-1")
     return text
 
 
@@ -143,7 +138,10 @@ SETTINGS = (
         "endpoint", parse_endpoint, "a host or URL", "The domain: https://<host>, or its host name.",
         ("TEMPORAL_OPENSEARCH_HOST",), show=_show_endpoint, metavar="URL",
     ),
-    _setting("port", _port, "a port", "Its port.", ("TEMPORAL_OPENSEARCH_PORT",), default_text="443", metavar="PORT"),
+    _setting(
+        "port", parse_port, "a port", "Its port.",
+        ("TEMPORAL_OPENSEARCH_PORT",), default_text="443", metavar="PORT",
+    ),
     _setting(
         "scheme", _scheme, "https or http", "http is taken for this machine's own addresses only.",
         ("TEMPORAL_OPENSEARCH_SCHEME",), default_text="https", metavar="SCHEME",
@@ -153,8 +151,8 @@ SETTINGS = (
         ("TEMPORAL_OPENSEARCH_INDEX",), default=DEFAULT_INDEX, metavar="NAME",
     ),
     _setting(
-        "region", _region, "a region", "Region that requests are signed for.",
-        ("AWS_REGION", "AWS_DEFAULT_REGION"), default_text="the endpoint's", metavar="REGION",
+        "region", parse_region, "a region", "Region that requests are signed for.",
+        REGION_VARIABLES, default_text="the endpoint's", metavar="REGION",
     ),
     _setting("profile", str, "a profile", "Profile of AWS's configuration.", ("AWS_PROFILE",), metavar="NAME"),
     _setting(
@@ -186,7 +184,7 @@ def resolve(
             without = f"{deployment.source}, without opensearch_endpoint" if deployment else "nowhere"
             expected = "a domain: --endpoint, TEMPORAL_OPENSEARCH_HOST, or --outputs of a deployment"
             problems.append(Problem("endpoint", "none", without, expected))
-        raise _problems(problems)
+        raise ConfigurationError(problems, hint=OUTPUTS_HINT)
     scheme = address.scheme or values["scheme"] or "https"
     port = address.port or (values["port"] if address.scheme is None else None) or (443 if scheme == "https" else 80)
     if scheme == "http" and address.host not in LOCAL_HOSTS:
@@ -195,9 +193,10 @@ def resolve(
             Problem(name, f"http to {address.host}", resolved.origins[name].text, "https: http is for localhost only")
         )
     if values["signing"]:
-        _choose_region(resolved, address.host, problems)
+        without = f"--region or AWS_REGION, as {address.host} names none; or --no-signing where requests are not signed"
+        choose_region(resolved, region_of(address.host), problems, without=without)
     if problems:
-        raise _problems(problems)
+        raise ConfigurationError(problems, hint=OUTPUTS_HINT)
     target = VisibilityTarget(
         host=address.host,
         port=port,
@@ -212,41 +211,15 @@ def resolve(
     return target, resolved.origins
 
 
-def _problems(problems: list[Problem]) -> ConfigurationError:
-    return ConfigurationError(
-        problems, hint="terraform output -json > outputs.json writes what --outputs takes of a deployment"
-    )
-
-
-def _choose_region(resolved: Resolved, host: str, problems: list[Problem]) -> None:
-    """The endpoint's own region comes first: a signature for another one is refused."""
-    named, given = region_of(host), resolved.values["region"]
-    origin = resolved.origins["region"]
-    if named:
-        if origin.layer is Layer.FLAG and given not in (None, named):
-            problems.append(Problem("region", given, origin.text, f"{named}, which the endpoint names"))
-        # A variable that is no region is no problem where the endpoint names one.
-        problems[:] = [one for one in problems if one.name != "region" or one.origin == "--region"]
-        resolved.values["region"] = named
-        resolved.origins["region"] = resolved.origins["endpoint"]
-    elif given is None and not any(problem.name == "region" for problem in problems):
-        expected = f"--region or AWS_REGION, as {host} names none; or --no-signing where requests are not signed"
-        problems.append(Problem("region", "none", "nowhere", expected))
-
-
 def _layers(flags: Mapping[str, Any], environ: Mapping[str, str], deployment: Deployment | None) -> Resolved:
     file, outputs = None, {"endpoint": "opensearch_endpoint", "index": "opensearch_index", "region": "region"}
     if deployment is not None:
         named = {name: getattr(deployment, output) for name, output in outputs.items()}
         file = FileLayer(deployment.source, {"visibility": {name: text for name, text in named.items() if text}})
-    # AWS's two names for the region often stand beside each other; AWS_REGION is the stronger one in every SDK.
-    chosen = dict(environ)
-    if chosen.get("AWS_REGION", "").strip():
-        chosen.pop("AWS_DEFAULT_REGION", None)
     resolved = resolve_layers(
         SETTINGS,
         flags=flags,
-        environ=chosen,
+        environ=with_one_region(environ),
         file=file,
         table="visibility",
         prefix="TEMPORAL_OPENSEARCH_",
