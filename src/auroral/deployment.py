@@ -18,6 +18,8 @@ from auroral.errors import OutputError, UsageError
 from auroral.infra import contract as contracts
 from auroral.infra.contract import Contract
 
+__all__ = ["Contract", "Deployment", "load_outputs", "missing_output", "parse_outputs"]
+
 MAX_BYTES = 4 * 1024 * 1024
 
 

@@ -82,6 +82,21 @@ def output(process: Process, **common: Any) -> ExitCode:
     return ExitCode.OK
 
 
+def outputs_of(process: Process, *, stack: str, directory: str, profile: str | None) -> str:
+    """The outputs of a stack that was applied in this directory, as JSON; `profile` is of AWS's configuration."""
+    return _ready(
+        process,
+        stack=stack,
+        directory=directory,
+        infra=None,
+        profile=None,
+        var_file=(),
+        backend_config=(),
+        local_state=False,
+        aws_profile=profile,
+    ).outputs()
+
+
 def unlock(process: Process, *, lock_id: str, **common: Any) -> ExitCode:
     """Remove a lock."""
     _ready(process, **common).unlock(lock_id)
