@@ -12,7 +12,9 @@ from auroral.cli.process import Process
 from auroral.dsql.target import SETTINGS
 from auroral.errors import ExitCode
 
-cluster = Group("cluster", help="Look after a Temporal cluster's own records in Aurora DSQL.")
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+cluster = Group("cluster", lazy=COMMANDS, help="Operate a deployed cluster.")
 
 
 @click.pass_obj

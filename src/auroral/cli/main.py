@@ -23,7 +23,7 @@ COMMANDS = {
     "capacity": ("auroral.cli.capacity:capacity", "Plan a cluster, its budget and its cost."),
     "infra": ("auroral.cli.infra:infra", "Run Terraform for the deployment, and check it."),
     "dsql": ("auroral.cli.dsql:dsql", "Look at a cluster of Aurora DSQL."),
-    "cluster": ("auroral.cli.cluster:cluster", "Look after a Temporal cluster's own records."),
+    "cluster": ("auroral.cli.cluster:cluster", "Operate a deployed cluster."),
 }
 
 root = Group(
