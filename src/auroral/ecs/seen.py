@@ -123,6 +123,23 @@ class InstanceSeen(msgspec.Struct, frozen=True, kw_only=True):
     memory: int
     memory_left: int
     """MiB."""
+    trunk: bool = False
+    """Whether it has a trunk network interface, which carries more awsvpc tasks."""
+
+
+class StartLines(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server task's log says of its start: `auroral.ecs.evidence` reads it."""
+
+    address: str = ""
+    """The address that it tells its peers; empty: no line yet."""
+    created: int | None = None
+    """Connections that its warm-up opened; None: no line yet."""
+    failed: int = 0
+
+    @property
+    def warm(self) -> bool:
+        """Whether its pool's warm-up is over."""
+        return self.created is not None
 
 
 class ClusterSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +155,10 @@ class ClusterSeen(msgspec.Struct, frozen=True, kw_only=True):
     instances: tuple[InstanceSeen, ...] = ()
     mark: str = ""
     """The cluster's tag that says which operation is under way: `auroral.ecs.operation`."""
+    started: Mapping[str, StartLines] = {}
+    """Task id → what its log says of its start, for the tasks that were asked about."""
+    unread: str = ""
+    """Why the logs could not be read; empty where they were, or nobody asked."""
 
     def tasks_of(self, service: str) -> tuple[TaskSeen, ...]:
         """Those of one service that have not stopped."""
@@ -214,6 +235,8 @@ def instance_seen(description: Mapping[str, Any]) -> InstanceSeen:
         cpu_left=left.get("CPU", 0),
         memory=registered.get("MEMORY", 0),
         memory_left=left.get("MEMORY", 0),
+        # ECS developer guide, "Increasing Amazon ECS Linux container instance network interfaces".
+        trunk=bool(attributes.get("ecs.awsvpc-trunk-id")),
     )
 
 
