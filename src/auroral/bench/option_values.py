@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from auroral.bench import object_place
 from auroral.bench.settings import Stage, WorkloadChoice
 from auroral.bench.workload import BUILTINS
 from auroral.config import EXPECTED_FLAG, parse_flag
@@ -129,6 +130,15 @@ def url() -> Kind:
         return text
 
     return Kind(parse, expected, lambda text: re.sub(r"//[^/@]*@", "//***@", text), "URL")
+
+
+def object_url() -> Kind:
+    """Places in object storage."""
+
+    def parse(text: str) -> str:
+        return object_place.parse(text).url
+
+    return Kind(parse, object_place.EXPECTED, metavar="URL")
 
 
 def workload() -> Kind:

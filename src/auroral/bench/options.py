@@ -159,6 +159,8 @@ SETTINGS: tuple[Setting, ...] = (
              default="results/<run id>"),
     _setting(OUTPUT, "run-id", "run_id", values.pattern(_NAME, _NAME_WORDS, "NAME"),
              "Name of the run; every workflow id starts with it.", default="chosen from the time"),
+    _setting(OUTPUT, "results-url", "results_url", values.object_url(),
+             "Object storage to send the results to as well, each run below its name.", also="AURORAL_RESULTS_URL"),
     _setting(OUTPUT, "metrics-port", "metrics_port", values.whole(0, 65535),
              "Port of the Prometheus endpoint; 0: none.", default="9090, or a free one"),
     _setting(OUTPUT, "server-metrics", "server_metrics", values.url(),

@@ -90,6 +90,8 @@ class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
     output: str | None = None
     """Results directory; None: `results/<run id>`."""
     run_id: str | None = None
+    results_url: str | None = None
+    """Object storage that the results are sent to; None: they stay in the directory."""
     metrics_port: int | None = None
     """None: 9090, or a free one where that is taken; 0: none."""
     server_metrics: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ import msgspec
 from auroral.bench.progress import Observer
 from auroral.bench.result import Result, encode
 from auroral.bench.settings import BenchSettings
+from auroral.cli.bench_delivery import STOP_S, send
 from auroral.cli.bench_report import write_reports
 from auroral.cli.configuration import Configured, configure
 from auroral.cli.process import Process
@@ -79,7 +80,7 @@ async def _iterate(process: Process, configured: Configured, live: bool, as_json
     results: list[tuple[Result, Path]] = []
     stop = StopSignal()
     base = settings.output or f"results/{settings.run_id or _stamp()}"
-    with _interrupts(stop):
+    with _interrupts(stop, at_once_after_s=STOP_S if settings.results_url else None):
         for number in range(1, settings.iterations + 1):
             if stop.requested and number > 1:
                 worst = ExitCode.INTERRUPTED
@@ -96,6 +97,8 @@ async def _iterate(process: Process, configured: Configured, live: bool, as_json
             for error in outcome.unwritten:
                 process.err(f"error: {error}")
                 codes.append(error.exit_code)
+            if chosen.results_url is not None:
+                send(process, chosen.results_url, outcome.result, outcome.directory)
             worst = max(codes, key=SEVERITY.index)
             if worst is ExitCode.INTERRUPTED:
                 break
@@ -143,17 +146,29 @@ async def _work_until_stopped(process: Process, settings: BenchSettings, live: b
 
 
 @contextmanager
-def _interrupts(stop: StopSignal) -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into requests to stop, for as long as the block lasts."""
+def _interrupts(stop: StopSignal, *, at_once_after_s: float | None = None) -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and SIGHUP into requests to stop, for as long as the block lasts.
+
+    `at_once_after_s` after a SIGTERM the stop is at once, without a second one.
+    """
     loop = asyncio.get_running_loop()
+    hurry: list[asyncio.TimerHandle] = []
+
+    def terminated() -> None:
+        stop.request()
+        if at_once_after_s is not None:
+            hurry.append(loop.call_later(at_once_after_s, stop.at_once.set))
+
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if before[signal.SIGHUP] is signal.SIG_IGN:  # `nohup`
         del before[signal.SIGHUP]
     for number in before:
-        loop.add_signal_handler(number, stop.request)
+        loop.add_signal_handler(number, terminated if number == signal.SIGTERM else stop.request)
     try:
         yield
     finally:
+        for handle in hurry:
+            handle.cancel()
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
