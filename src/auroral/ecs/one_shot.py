@@ -1,35 +1,55 @@
-"""One task that runs once on ECS: the request for it, and what its states mean. Pure."""
+"""One task that runs once on ECS: where it runs, the request for it, and what its states mean. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from auroral.deployment import Contract
 from auroral.errors import ExitCode, TargetError, UsageError
 
 MAX_OVERRIDE_BYTES = 8192
 """Of a task's overrides in JSON (ECS API Reference, `TaskOverride`, read in November 2026)."""
 
+PROGRAMS = {"schema": "auroral-schema", "operator": "auroral", "visibility": "auroral"}
+"""The tasks of a deployment that take a command, and the program that each runs: its entry point."""
+
 _KILLED = 128
 """Exit codes from here on are signals, as Docker tells them."""
+_SECRET = re.compile(r"//[^/@\s]*:[^/@\s]*@|X-Amz-(?:Signature|Security-Token)=|^-+[a-z-]*(?:password|secret)\b", re.I)
 
 
-class OneShot(msgspec.Struct, frozen=True, kw_only=True):
-    """A task to run."""
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a task runs, and as what."""
 
     cluster: str
     task_definition: str
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
-    command: tuple[str, ...]
-    started_by: str
-    """At most 36 characters; ECS lists tasks by it."""
-    client_token: str
-    """A request sent twice starts one task (ECS API Reference, `RunTask`: at most 64 characters)."""
+    container: str | None = None
+    """None: the only one of the task definition."""
     capacity_provider: str | None = None
     """None: the launch type EC2."""
+    pool: str = ""
+    """Key of the deployment's pool of instances, and its Auto Scaling group: for messages."""
+    group: str = ""
+    most_instances: int = 0
+
+
+class OneShot(msgspec.Struct, frozen=True, kw_only=True):
+    """A task to run."""
+
+    place: Place
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = {}
+    """Beside what its definition has. Whoever may describe tasks can read it."""
+    started_by: str
+    """At most 128 letters, digits, hyphens, slashes and underscores; ECS lists tasks by it."""
+    client_token: str
+    """A request sent twice starts one task (ECS API Reference, `RunTask`: at most 64 characters)."""
 
 
 class LogStream(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,32 +77,60 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return self.status == "STOPPED"
 
 
+def place_of(contract: Contract, key: str) -> Place:
+    """Where a deployment runs one of its tasks: a key of `PROGRAMS`. Raises `KeyError`."""
+    if key not in PROGRAMS:
+        raise KeyError(key)
+    task = getattr(contract.tasks, key)
+    pool = contract.capacity.get(task.pool)
+    return Place(
+        cluster=contract.cluster.name,
+        task_definition=task.task_family,
+        container=task.container,
+        subnets=task.subnet_ids,
+        security_groups=task.group_ids,
+        capacity_provider=task.capacity_provider or None,
+        pool=task.pool,
+        group=pool.asg if pool is not None else "",
+        most_instances=pool.max if pool is not None else 0,
+    )
+
+
 def run_request(task: OneShot, container: str) -> dict[str, Any]:
-    """The arguments of RunTask. Raises `UsageError` where the command is too long for it."""
-    overrides = {"containerOverrides": [{"name": container, "command": list(task.command)}]}
+    """The arguments of RunTask. Raises `UsageError` where the command is too long for it, or holds a secret."""
+    if any(_SECRET.search(one) for one in task.command):
+        raise UsageError(
+            "a password or a signature is among the arguments: a task's arguments are kept and shown by ECS",
+            hint="leave it out: in the cluster the task enters by its own role; or add --where here",
+        )
+    override: dict[str, Any] = {"name": container, "command": list(task.command)}
+    if task.environment:
+        override["environment"] = [{"name": name, "value": value} for name, value in task.environment.items()]
+    overrides = {"containerOverrides": [override]}
     size = len(msgspec.json.encode(overrides))
     if size > MAX_OVERRIDE_BYTES:
         raise UsageError(f"expected arguments of at most {MAX_OVERRIDE_BYTES:,} bytes for a task, found {size:,}")
+    place = task.place
     request: dict[str, Any] = {
-        "cluster": task.cluster,
-        "taskDefinition": task.task_definition,
+        "cluster": place.cluster,
+        "taskDefinition": place.task_definition,
         "count": 1,
         "startedBy": task.started_by,
         "clientToken": task.client_token,
         "networkConfiguration": {
             "awsvpcConfiguration": {
-                "subnets": list(task.subnets),
-                "securityGroups": list(task.security_groups),
+                "subnets": list(place.subnets),
+                "securityGroups": list(place.security_groups),
                 "assignPublicIp": "DISABLED",
             }
         },
         "overrides": overrides,
         "propagateTags": "TASK_DEFINITION",
     }
-    if task.capacity_provider is None:
+    if place.capacity_provider is None:
         request["launchType"] = "EC2"
     else:
-        request["capacityProviderStrategy"] = [{"capacityProvider": task.capacity_provider, "weight": 1}]
+        request["capacityProviderStrategy"] = [{"capacityProvider": place.capacity_provider, "weight": 1}]
     return request
 
 
@@ -132,6 +180,16 @@ def seen(description: Mapping[str, Any], container: str) -> Seen:
         exit_code=ours.get("exitCode"),
         reason=": ".join(dict.fromkeys(reason for reason in reasons if reason)),
     )
+
+
+def no_room(place: Place) -> str:
+    """What a task that stays PROVISIONING waits for: ECS keeps it there until its capacity provider has room."""
+    if place.capacity_provider is None:
+        return "it waits for a container instance with room"
+    pool = f"the pool {place.pool}" if place.pool else f"the capacity provider {place.capacity_provider}"
+    group = f"its Auto Scaling group {place.group}" if place.group else "its Auto Scaling group"
+    most = f", to {place.most_instances} instances at most" if place.most_instances else ""
+    return f"it waits for room in {pool}: {group} grows, which takes minutes{most}"
 
 
 def refused(failures: Sequence[Mapping[str, Any]], cluster: str) -> TargetError:

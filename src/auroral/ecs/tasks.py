@@ -1,224 +1,243 @@
-"""Run a one-shot task on ECS and follow its log until it ends."""
+"""Run a one-shot task on ECS and follow its log until it ends. Acts."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from auroral import aws
+from auroral.aws_account import Account, AwsAccount, AwsError
+from auroral.aws_calls import Kind
 from auroral.ecs.one_shot import (
     LogStream,
     OneShot,
     Seen,
     container_of,
     log_stream,
+    no_room,
     refused,
     run_request,
     seen,
     task_id,
 )
-from auroral.errors import TargetError, UsageError
+from auroral.ecs.waiter import Patience, Waiter
+from auroral.errors import ExitCode, TargetError
+from auroral.marked import OUT, Unmarker
 
-POLL_S = 2.0
-"""Between two looks at a task: DescribeTasks is throttled for an account as a whole."""
+FIRST_POLL_S = 2.0
+MOST_POLL_S = 10.0
+"""Between two looks at a task while nothing moves: DescribeTasks is throttled for an account as a whole."""
 LOG_TAIL_S = 6.0
 """How long after the end of a task its last lines are waited for: the log driver sends them in batches."""
-
+LOG_END_S = 30.0
+"""The same, of a program that marks its last line and so tells that lines are missing."""
 UNKNOWN_S = 60.0
 """How long a task that was started may be unknown."""
+PLACED_S = 30.0
+"""A task that is PROVISIONING for longer waits for more than its network interface."""
 
 Report = Callable[[str], None]
-
-
-class Ecs(Protocol):
-    """What is asked of ECS and CloudWatch Logs. Each raises `TargetError` or `UsageError`."""
-
-    def definition(self, name: str) -> Mapping[str, Any]:
-        """A task definition."""
-
-    def run(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer to RunTask."""
-
-    def describe(self, cluster: str, arn: str) -> Mapping[str, Any] | None:
-        """One task; None where ECS does not know it, not yet or no more."""
-
-    def stop(self, cluster: str, arn: str, reason: str) -> None:
-        """Stop one task."""
-
-    def lines(self, stream: LogStream, token: str | None) -> tuple[list[str], str | None]:
-        """The next lines of a log and where to go on; none where it is not there yet."""
 
 
 class RunningTask:
     """A task that was started."""
 
-    def __init__(self, ecs: Ecs, cluster: str, arn: str, container: str, log: LogStream | None) -> None:
-        self.cluster = cluster
+    def __init__(
+        self, account: Account, task: OneShot, arn: str, container: str, log: LogStream | None, *, marked: bool
+    ) -> None:
+        """`marked`: whether its program marks its lines."""
         self.arn = arn
-        self._ecs = ecs
+        self.cluster = task.place.cluster
+        self._account = account
+        self._task = task
         self._container = container
-        self._log = log
-        self._token: str | None = None
+        self._log = None if log is None else Log(account, log)
+        self._marks = Unmarker() if marked else None
+        self._told: set[str] = set()
+
+    @property
+    def id(self) -> str:
+        """The last part of its ARN."""
+        return task_id(self.arn)
+
+    @property
+    def stop_line(self) -> str:
+        """What stops it, for a shell."""
+        profile = f" --profile {self._account.profile}" if self._account.profile else ""
+        region = f" --region {self._account.region}"
+        return f"aws{profile}{region} ecs stop-task --cluster {self.cluster} --task {self.arn}"
 
     def follow(
         self,
         out: Report,
-        report: Report,
+        err: Report,
         *,
         timeout_s: float,
         sleep: Callable[[float], None] = time.sleep,
         now_s: Callable[[], float] = time.monotonic,
     ) -> Seen:
-        """Pass its lines on until it has stopped; `report` gets its states. Raises `TargetError` after `timeout_s`."""
-        started_s, told = now_s(), ""
+        """Pass its lines on until it has stopped; `err` gets its states too.
+
+        Raises `TargetError` after `timeout_s`, and where it can no longer be looked at; each says that it goes on.
+        """
+        patience = Patience(deadline_s=timeout_s, first_s=FIRST_POLL_S, most_s=MOST_POLL_S)
+        waiter = Waiter(patience, now_s())
+        last, since_s = Seen(status=""), now_s()
         if self._log is None:
-            report("its log is not in CloudWatch by awslogs with a prefix: no lines are shown")
+            err("its log is not in CloudWatch by awslogs with a prefix: no lines are shown")
         while True:
-            found = self._ecs.describe(self.cluster, self.arn)
-            if found is None and (told or now_s() - started_s > UNKNOWN_S):
-                raise TargetError(f"ECS does not know task {task_id(self.arn)} of cluster {self.cluster}")
-            # DescribeTasks may lag behind RunTask (ECS API Reference, "RunTask": eventual consistency).
-            state = seen(found or {"lastStatus": ""}, self._container)
-            if state.status != told:
-                told = state.status
-                report(f"task {task_id(self.arn)}: {told.lower()}")
-            self._pass_on(out)
-            if state.stopped:
+            state = self._look(last, waiter.waited_s(now_s()), err)
+            moved = state.status != last.status
+            if moved:
+                since_s = now_s()
+                err(f"task {self.id}: {state.status.lower()}")
+            elif state.status == "PROVISIONING" and now_s() - since_s > PLACED_S:
+                self._once(err, f"task {self.id}: {no_room(self._task.place)}")
+            last = state
+            moved = self._pass_on(out, err, last) or moved
+            if last.stopped:
                 break
-            if now_s() - started_s > timeout_s:
+            wait_s = waiter.wait_s(now_s(), progressed=moved)
+            if wait_s is None:
+                room = f" ({no_room(self._task.place)})" if last.status == "PROVISIONING" else ""
+                told = last.status.lower() or "unknown"
                 raise TargetError(
-                    f"task {task_id(self.arn)} is still {told.lower() or 'unknown'} after {timeout_s:g} s; it goes on",
-                    hint=f"stop it: aws ecs stop-task --cluster {self.cluster} --task {self.arn}",
+                    f"task {self.id} is still {told} after {timeout_s:g} s{room}; it goes on",
+                    hint=f"stop it: {self.stop_line}",
                 )
-            sleep(POLL_S)
-        ended_s = now_s()
-        while self._log is not None and state.exit_code is not None and now_s() - ended_s < LOG_TAIL_S:
-            sleep(POLL_S)
-            self._pass_on(out)
-        return state
+            sleep(wait_s)
+        self._tail(out, err, last, sleep, now_s)
+        return last
 
     def stop(self) -> None:
-        """Ask ECS to stop it: SIGTERM, and SIGKILL after the container's stop timeout."""
-        self._ecs.stop(self.cluster, self.arn, "interrupted by the user of auroral")
+        """Ask ECS to stop it: SIGTERM, and SIGKILL after the container's stop timeout. Raises `AwsError`."""
+        reason = "interrupted by the user of auroral"
+        self._account.call("ecs", "stop_task", cluster=self.cluster, task=self.arn, reason=reason)
 
-    def _pass_on(self, out: Report) -> None:
+    def _look(self, last: Seen, waited_s: float, err: Report) -> Seen:
+        """How it is; as it was, where ECS does not say for now."""
+        try:
+            answer = self._account.call("ecs", "describe_tasks", cluster=self.cluster, tasks=[self.arn])
+        except AwsError as error:
+            self._bear(error, last, err)
+            return last
+        found: Mapping[str, Any] | None = next(iter(answer.get("tasks") or ()), None)
+        if found is not None:
+            return seen(found, self._container)
+        # DescribeTasks may lag behind RunTask (ECS API Reference, "RunTask": eventual consistency).
+        if last.status or waited_s > UNKNOWN_S:
+            raise TargetError(f"ECS does not know task {self.id} of cluster {self.cluster}")
+        return last
+
+    def _pass_on(self, out: Report, err: Report, last: Seen) -> bool:
+        """Whether there were new lines."""
         if self._log is None:
-            return
-        lines, self._token = self._ecs.lines(self._log, self._token)
+            return False
+        try:
+            lines = self._log.lines()
+        except AwsError as error:
+            self._bear(error, last, err)
+            return False
         for line in lines:
+            self._sort(line, out, err)
+        return bool(lines)
+
+    def _sort(self, line: str, out: Report, err: Report) -> None:
+        if self._marks is None:
             out(line)
+            return
+        taken = self._marks.take(line)
+        if taken is not None:
+            # No mark: the interpreter or a library, which speak on stderr.
+            (out if taken[0] == OUT else err)(taken[1])
+
+    def _tail(
+        self, out: Report, err: Report, last: Seen, sleep: Callable[[float], None], now_s: Callable[[], float]
+    ) -> None:
+        """Wait for the last lines of what has ended."""
+        if self._log is None or last.exit_code is None:
+            return
+        ours = self._marks is not None and last.exit_code in ExitCode.__members__.values()
+        tail_s, ended_s = LOG_END_S if ours else LOG_TAIL_S, now_s()
+        while not (self._marks is not None and self._marks.ended) and now_s() - ended_s < tail_s:
+            sleep(FIRST_POLL_S)
+            self._pass_on(out, err, last)
+        if self._marks is None:
+            return
+        for stream, text in self._marks.rest():
+            (out if stream == OUT else err)(text)
+        if ours and not self._marks.seen:
+            err("its lines have no marks: the task's image is of an older auroral, or its log did not come")
+        elif ours and not self._marks.ended:
+            err(f"the end of its log did not come within {LOG_END_S:g} s: lines may be missing")
+
+    def _bear(self, error: AwsError, last: Seen, err: Report) -> None:
+        """Go on after a failure that passes, and say it once; else say what becomes of the task."""
+        if error.failure.passes:
+            self._once(err, f"{error.message}; asking again")
+            return
+        now = f"task {self.id} goes on"
+        hint = f"stop it: {self.stop_line}"
+        if last.stopped:
+            now = f"task {self.id} has ended, with status {last.exit_code}"
+            hint = ""
+        hints = "\n  hint: ".join(one for one in (error.hint, hint) if one)
+        raise TargetError(f"{error.message}; {now}", hint=hints) from error
+
+    def _once(self, err: Report, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            err(text)
 
 
-def start(ecs: Ecs, task: OneShot, container: str | None) -> RunningTask:
-    """Start a task; `container` may be left to a definition that has one only."""
-    definition = ecs.definition(task.task_definition)
-    chosen = container_of(definition, container)
-    request = run_request(task, str(chosen["name"]))
-    answer = ecs.run(request)
+class Log:
+    """One stream of CloudWatch Logs, read from where it was left."""
+
+    def __init__(self, account: Account, stream: LogStream) -> None:
+        elsewhere = stream.region is not None and stream.region != account.region
+        self._account = AwsAccount(region=stream.region, profile=account.profile) if elsewhere else account
+        self._stream = stream
+        self._token: str | None = None
+
+    def lines(self) -> list[str]:
+        """The next lines; none where the stream is not there yet. Raises `AwsError`."""
+        lines: list[str] = []
+        while True:
+            given = {"nextToken": self._token} if self._token else {}
+            try:
+                answer = self._account.call(
+                    "logs",
+                    "get_log_events",
+                    logGroupName=self._stream.group,
+                    logStreamName=self._stream.stream,
+                    startFromHead=True,
+                    **given,
+                )
+            except AwsError as error:
+                if error.failure.kind is Kind.MISSING or lines:  # what was read is passed on first
+                    return lines
+                raise
+            lines += [str(event["message"]).removesuffix("\n") for event in answer.get("events") or ()]
+            following = str(answer["nextForwardToken"])
+            if following == self._token:  # CloudWatch's end
+                return lines
+            self._token = following
+
+
+def start(account: Account, task: OneShot, *, marked: bool = False) -> RunningTask | None:
+    """Start a task; None where the door to AWS only says what it would do.
+
+    Raises `UsageError` for arguments that a task cannot take, `AwsError`, and `TargetError` where it is not placed.
+    """
+    place = task.place
+    answer = account.call("ecs", "describe_task_definition", taskDefinition=place.task_definition)
+    chosen = container_of(answer["taskDefinition"], place.container)
+    container = str(chosen["name"])
+    answer = account.call("ecs", "run_task", **run_request(task, container))
+    if not answer:
+        return None
     tasks = answer.get("tasks") or []
     if not tasks:
-        raise refused(answer.get("failures") or [], task.cluster)
+        raise refused(answer.get("failures") or [], place.cluster)
     arn = str(tasks[0]["taskArn"])
-    return RunningTask(ecs, task.cluster, arn, str(chosen["name"]), log_stream(chosen, task_id(arn)))
-
-
-class AwsEcs:
-    """ECS and CloudWatch Logs through boto3."""
-
-    def __init__(self, *, region: str | None, profile: str | None) -> None:
-        """Raises `UsageError` where there are no credentials, or no region."""
-        try:
-            import boto3
-        except ImportError as error:
-            raise aws.without_extra(error, "--in-cluster") from error
-        try:
-            self._session = boto3.Session(profile_name=profile, region_name=region)
-            if self._session.region_name is None:
-                raise UsageError(
-                    "no region of the ECS cluster",
-                    hint="give --region, AWS_REGION, or --outputs with the output region",
-                )
-            self._ecs = self._session.client("ecs")
-        except aws.failures() as error:
-            raise UsageError(
-                f"no AWS access: {aws.words(error)}", hint="`aws sts get-caller-identity` says more"
-            ) from error
-        self._logs: dict[str | None, Any] = {}
-
-    def definition(self, name: str) -> Mapping[str, Any]:
-        """A task definition."""
-        answer = _asked(lambda: self._ecs.describe_task_definition(taskDefinition=name), f"read task definition {name}")
-        definition: Mapping[str, Any] = answer["taskDefinition"]
-        return definition
-
-    def run(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer to RunTask."""
-        answer: Mapping[str, Any] = _asked(lambda: self._ecs.run_task(**request), "run the task")
-        return answer
-
-    def describe(self, cluster: str, arn: str) -> Mapping[str, Any] | None:
-        """One task; None where ECS does not know it, not yet or no more."""
-        answer = _asked(lambda: self._ecs.describe_tasks(cluster=cluster, tasks=[arn]), "look at the task")
-        for found in answer.get("tasks", ()):
-            description: Mapping[str, Any] = found
-            return description
-        return None
-
-    def stop(self, cluster: str, arn: str, reason: str) -> None:
-        """Stop one task."""
-        _asked(lambda: self._ecs.stop_task(cluster=cluster, task=arn, reason=reason), "stop the task")
-
-    def lines(self, stream: LogStream, token: str | None) -> tuple[list[str], str | None]:
-        """The next lines of a log and where to go on; none where the stream is not there yet."""
-        if stream.region not in self._logs:
-            self._logs[stream.region] = _asked(
-                lambda: self._session.client("logs", region_name=stream.region), f"read the log {stream.group}"
-            )
-        client = self._logs[stream.region]
-        lines: list[str] = []
-        for events, following in _pages(client, stream, token):
-            lines += [str(event["message"]).rstrip("\n") for event in events]
-            token = following
-        return lines, token
-
-
-def _pages(client: Any, stream: LogStream, token: str | None) -> Iterator[tuple[list[Mapping[str, Any]], str]]:
-    """Until a page gives the token back that it was asked with: that is CloudWatch's end."""
-    while True:
-        given = {"nextToken": token} if token else {}
-        try:
-            answer = _asked(
-                lambda given=given: client.get_log_events(  # type: ignore[misc]
-                    logGroupName=stream.group, logStreamName=stream.stream, startFromHead=True, **given
-                ),
-                f"read the log {stream.group}",
-            )
-        except TargetError as error:
-            if "ResourceNotFoundException" in error.message:
-                return
-            raise
-        following = answer["nextForwardToken"]
-        yield answer["events"], following
-        if following == token:
-            return
-        token = following
-
-
-def _asked(ask: Callable[[], Any], doing: str) -> Any:
-    """Translate what boto3 raises."""
-    from botocore.exceptions import ClientError, NoCredentialsError
-
-    try:
-        return ask()
-    except NoCredentialsError as error:
-        raise UsageError("no AWS credentials", hint=aws.CREDENTIALS_HINT) from error
-    except ClientError as error:
-        told = error.response.get("Error", {})
-        code = told.get("Code", "unknown")
-        hint = "the caller's policy lacks it" if "AccessDenied" in code else ""
-        raise TargetError(f"AWS refuses to {doing}: {code}: {aws.words(told.get('Message', ''))}", hint=hint) from error
-    except aws.failures() as error:
-        raise TargetError(
-            f"cannot {doing}: {aws.words(error)}", hint="`aws sts get-caller-identity` says more"
-        ) from error
+    return RunningTask(account, task, arn, container, log_stream(chosen, task_id(arn)), marked=marked)
