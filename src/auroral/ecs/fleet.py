@@ -94,6 +94,23 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     maximum: int
 
 
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deployment's stores and alarms are called; empty: it is not known."""
+
+    dsql_cluster: str = ""
+    """Identifier."""
+    dsql_endpoint: str = ""
+    """Host name: the public one, as far as it is known."""
+    limiter: str = ""
+    """How connects a second are held: `local`, or `distributed`."""
+    domain: str = ""
+    """Of OpenSearch."""
+    account_id: str = ""
+    alarm_prefix: str = ""
+    query_url: str = ""
+    """Of the workspace of Amazon Managed Service for Prometheus, with a slash at its end."""
+
+
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment, as the commands of `auroral cluster` and `auroral bench remote` act on it."""
 
@@ -104,6 +121,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     services: Mapping[str, FleetService]
     pools: Mapping[str, Pool] = {}
     allowance: Allowance = Allowance()
+    named: Named = Named()
     contract: Contract | None = None
     """None: the names were given by flag, and what only Terraform knows is not known."""
     source: str = ""
@@ -170,6 +188,15 @@ def of_contract(contract: Contract, source: str = "") -> Fleet:
             connections=granted.connections or limits.MAX_CONNECTIONS,
             rate_per_s=granted.rate_per_s or limits.CONNECT_RATE_PER_S,
             burst=granted.burst or limits.CONNECT_BURST,
+        ),
+        named=Named(
+            dsql_cluster=contract.dsql.identifier,
+            dsql_endpoint=contract.dsql.endpoint,
+            limiter=contract.dsql.limiter.mode,
+            domain=contract.visibility.domain,
+            account_id=contract.account_id,
+            alarm_prefix=contract.alarms.prefix,
+            query_url=contract.metrics.query_url,
         ),
         contract=contract,
         source=source,
