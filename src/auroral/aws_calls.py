@@ -110,6 +110,7 @@ _KINDS: dict[Kind, frozenset[str]] = {
         {
             "AccessDenied",
             "AccessDeniedException",
+            "403",
             "UnauthorizedOperation",
             "AuthFailure",
             "UnrecognizedClientException",
@@ -133,6 +134,7 @@ _KINDS: dict[Kind, frozenset[str]] = {
             "NotFoundException",
             "NoSuchEntity",
             "ResourceNotFound",
+            "NoSuchResourceException",
             "InvalidTaskDefinition",
         }
     ),
