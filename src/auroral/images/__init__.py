@@ -1,0 +1,1 @@
+"""Container images: built, pushed to ECR, mirrored there, and named by digest."""
