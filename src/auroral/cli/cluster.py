@@ -7,24 +7,36 @@ from typing import Any
 import click
 
 from auroral.cli.command import Group, SettingCommand, flags_given
-from auroral.cli.dsql_target import outputs_option
+from auroral.cli.dsql_target import OUTPUTS
 from auroral.cli.process import Process
+from auroral.cli.where import outputs_option, taken, where_options
 from auroral.dsql.target import SETTINGS
 from auroral.errors import ExitCode
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "exec": ("auroral.cli.cluster_session:exec_command", "Open a shell in a task, or run a command there."),
+    "forward": ("auroral.cli.cluster_session:forward_command", "Open a service's port on this machine."),
+    "logs": ("auroral.cli.cluster_logs:logs_command", "Show and follow the logs of services."),
+}
 
 cluster = Group("cluster", lazy=COMMANDS, help="Operate a deployed cluster.")
 
 
 @click.pass_obj
-def _clean_membership(
-    process: Process, /, outputs: str | None, older_than: str, yes: bool, json: bool, **params: Any
-) -> ExitCode:
+def _clean_membership(process: Process, /, **params: Any) -> ExitCode:
     from auroral.cli.cluster_membership import clean_membership
 
     flags = flags_given(click.get_current_context(), params)
-    return clean_membership(process, flags, outputs=outputs, older_than=older_than, yes=yes, as_json=json)
+    return clean_membership(
+        process,
+        flags,
+        taken(params),
+        older_than=params["older_than"],
+        yes=params["yes"],
+        as_json=params["json"],
+        list_=params["list"],
+        listed=params["listed"],
+    )
 
 
 cluster.add_command(
@@ -39,7 +51,8 @@ cluster.add_command(
         epilog="Exit codes: 0 deleted, or nothing to do; 2 wrong usage, or nobody to confirm it; 3 the cluster cannot "
         "be reached or refuses it; 4 interrupted.",
         params=[
-            outputs_option(),
+            outputs_option(OUTPUTS),
+            *where_options(dry_run="Delete nothing; in the cluster: print the call that would start a task, only."),
             click.Option(
                 ["--older-than"],
                 metavar="DURATION",
@@ -49,6 +62,9 @@ cluster.add_command(
             ),
             click.Option(["--yes"], is_flag=True, help="Delete without asking."),
             click.Option(["--json"], is_flag=True, help="Print JSON; deletes with --yes only."),
+            # What its tasks in the cluster are given: a list, and the deletion of what was confirmed of it.
+            click.Option(["--list"], is_flag=True, hidden=True),
+            click.Option(["--listed"], metavar="ROWS@TIME", hidden=True),
         ],
     )
 )

@@ -82,7 +82,7 @@ def operated(
     if project is not None and cluster is None:
         raise UsageError("--project is for --cluster: outputs name their own project", hint="leave it out")
     environ = with_one_region(process.environ)
-    deployment = _deployment(process, outputs, stack, profile)
+    deployment = find_deployment(process, outputs, stack, profile)
     where = region or (deployment.region if deployment else None) or _region(environ)
     named_profile = profile or environ.get("AWS_PROFILE") or None
     door = (account or AwsAccount)(region=where, profile=named_profile)
@@ -99,7 +99,8 @@ def operated(
     return Operated(fleet=fleet, account=door, deployment=deployment, flags=flags)
 
 
-def _deployment(process: Process, outputs: str | None, stack: str | None, profile: str | None) -> Deployment | None:
+def find_deployment(process: Process, outputs: str | None, stack: str | None, profile: str | None) -> Deployment | None:
+    """What --outputs or --stack names; None where neither does. Raises `UsageError`, `OutputError`."""
     if outputs is not None:
         return load_outputs(outputs)
     if stack is None:

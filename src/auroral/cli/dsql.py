@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from auroral.cli.command import Group, SettingCommand, flags_given
-from auroral.cli.dsql_target import outputs_option
+from auroral.cli.dsql_target import OUTPUTS
 from auroral.cli.process import Process
+from auroral.cli.where import forwarded, outputs_option, taken, where_options
 from auroral.dsql.target import SETTINGS
 from auroral.errors import ExitCode
 
@@ -28,14 +29,19 @@ def _probe(process: Process, /, **params: Any) -> ExitCode:
     from auroral.cli.dsql_probe import probe
 
     flags, rest = _split(params)
-    return probe(process, flags, **rest)
+    asked = taken(rest)
+    words = ["dsql", "probe", *forwarded(click.get_current_context(), rest)]
+    return probe(process, flags, asked, words, **rest)
 
 
 @click.pass_obj
-def _connections(process: Process, /, outputs: str | None, cloudwatch: bool, json: bool, **params: Any) -> ExitCode:
+def _connections(process: Process, /, **params: Any) -> ExitCode:
     from auroral.cli.dsql_connections import connections
 
-    return connections(process, _split(params)[0], outputs=outputs, cloudwatch=cloudwatch, as_json=json)
+    flags, rest = _split(params)
+    asked = taken(rest)
+    words = ["dsql", "connections", *forwarded(click.get_current_context(), rest)]
+    return connections(process, flags, asked, words, cloudwatch=rest["cloudwatch"], as_json=rest["json"])
 
 
 dsql.add_command(
@@ -50,7 +56,8 @@ dsql.add_command(
         epilog="Exit codes: 0 measured, 1 the table lacks a commit that was acknowledged, 2 wrong usage, 3 the cluster "
         "cannot be reached, refused the probe or keeps its table, 4 interrupted: what was measured is printed.",
         params=[
-            outputs_option(),
+            outputs_option(OUTPUTS),
+            *where_options(),
             click.Option(
                 ["--connections"], type=int, default=5, show_default=True, help="Connections to open and keep."
             ),
@@ -94,7 +101,8 @@ dsql.add_command(
         "asks for AWS's own total.",
         epilog="Exit codes: 0 counted, 2 wrong usage, 3 the cluster or CloudWatch cannot be reached.",
         params=[
-            outputs_option(),
+            outputs_option(OUTPUTS),
+            *where_options(),
             click.Option(
                 ["--cloudwatch"],
                 is_flag=True,

@@ -6,30 +6,43 @@ import asyncio
 import secrets
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from auroral import __version__
-from auroral.cli.dsql_target import find_target
+from auroral.cli.dsql_target import find_target, run_where
 from auroral.cli.process import Process
+from auroral.cli.where import Asked, refuse_here
 from auroral.errors import ExitCode, UsageError
 from auroral.units import parse_duration_s, parse_rate_per_s
 
 if TYPE_CHECKING:
     from auroral.bench.histogram import Histogram
+    from auroral.deployment import Deployment
     from auroral.dsql.probe import Probe
     from auroral.dsql.probe_plan import Measure, ProbeOptions, ProbeOutcome
     from auroral.dsql.target import DsqlTarget
 
 
-def probe(process: Process, flags: Mapping[str, Any], *, outputs: str | None, json: bool, **asked: Any) -> ExitCode:
-    """Probe a cluster and print what was found."""
+def probe(
+    process: Process, flags: Mapping[str, Any], where: Asked, words: Sequence[str], *, json: bool, **asked: Any
+) -> ExitCode:
+    """Probe a cluster and print what was found. `words`: the same command line for a task."""
+    options = _options(**asked)
+    say = process.document if json else process.out
+
+    def here(deployment: Deployment | None) -> ExitCode:
+        refuse_here(where)
+        return _here(process, find_target(process, flags, deployment), options, as_json=json)
+
+    return run_where(process, flags, where, here=here, in_task=lambda run, more: run([*words, *more], say))
+
+
+def _here(process: Process, target: DsqlTarget, options: ProbeOptions, *, as_json: bool) -> ExitCode:
     from auroral.report.dsql_probe import document, encode, text
 
-    options = _options(**asked)
-    target = find_target(process, flags, outputs)
     started = datetime.now(UTC)
     run_id = f"{started:%Y%m%dt%H%M%S}_{secrets.token_hex(2)}"
     histograms, outcome = asyncio.run(_measure(process, target, options, run_id))
@@ -42,7 +55,7 @@ def probe(process: Process, flags: Mapping[str, Any], *, outputs: str | None, js
         started_at=started.isoformat(timespec="seconds"),
         version=__version__,
     )
-    if json:
+    if as_json:
         process.document(encode(found))
     else:
         process.out(text(found))

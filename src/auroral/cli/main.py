@@ -23,7 +23,10 @@ COMMANDS = {
     "capacity": ("auroral.cli.capacity:capacity", "Plan a cluster, its budget and its cost."),
     "infra": ("auroral.cli.infra:infra", "Run Terraform for the deployment, and check it."),
     "dsql": ("auroral.cli.dsql:dsql", "Look at a cluster of Aurora DSQL."),
+    "doctor": ("auroral.cli.doctor:doctor", "Check what a person needs before starting."),
     "cluster": ("auroral.cli.cluster:cluster", "Operate a deployed cluster."),
+    "images": ("auroral.cli.images:images", "Build the container images, and bring them into ECR."),
+    "secrets": ("auroral.cli.secrets:secrets", "Make what a deployment needs and no state holds."),
 }
 
 root = Group(
@@ -49,6 +52,7 @@ def entry_point() -> None:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     process = Process.current()
     code = run(process)
+    process.end(code)
     if "temporalio.bridge.temporal_sdk_bridge" not in sys.modules:
         sys.exit(code)
     # Threads of the SDK's core may call Python while the interpreter ends, which then aborts the process ("Fatal

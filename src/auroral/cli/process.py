@@ -10,10 +10,12 @@ import contextlib
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO, cast
 
+from auroral import marked
 from auroral.errors import OutputError
 
 
@@ -69,6 +71,8 @@ class Process:
     """Columns for help; None: as the terminal has."""
     stdout_closed: bool = False
     """Whether the reader of stdout went away, as `| head` does."""
+    at_end: Callable[[int], None] | None = None
+    """Hears the exit status, as the last thing that is written."""
 
     @classmethod
     def current(cls) -> Process:
@@ -78,6 +82,8 @@ class Process:
         for stream in (stdout, stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+        if os.environ.get(marked.VARIABLE) == marked.VALUE and hasattr(stdout, "buffer"):
+            return _marked(stdout)
         return cls(sys.argv[1:], dict(os.environ), stdout, cast("TextIO", Diagnostics(stderr)))
 
     @property
@@ -118,6 +124,12 @@ class Process:
             self.stderr.write(text if text.endswith("\n") else f"{text}\n")
             self.stderr.flush()
 
+    def end(self, status: int) -> None:
+        """Write what is to be written last."""
+        if self.at_end is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self.at_end(status)
+
     def close_stdout(self) -> None:
         """Write no more to stdout, and keep the interpreter's last flush from failing."""
         self.stdout_closed = True
@@ -129,6 +141,22 @@ def unwritable_stdout(error: OSError) -> OutputError:
     return OutputError(
         f"stdout cannot be written: {error.strerror}", hint="send it to where there is room; a run's files are written"
     )
+
+
+def _marked(stdout: TextIO) -> Process:
+    """Both streams in one, each line with its mark: how a task's log is told apart."""
+    from auroral.cli.marked_stream import MarkedStream
+
+    lock = threading.RLock()
+    out, err = (MarkedStream(stdout.buffer, stream, lock) for stream in (marked.OUT, marked.ERR))
+
+    def at_end(status: int) -> None:
+        out.finish()
+        err.finish()
+        out.end(status)
+
+    told = cast("TextIO", Diagnostics(cast("TextIO", err)))
+    return Process(sys.argv[1:], dict(os.environ), cast("TextIO", out), told, at_end=at_end)
 
 
 def _nowhere() -> TextIO:

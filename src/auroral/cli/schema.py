@@ -8,6 +8,7 @@ import click
 
 from auroral.cli.command import Group, SettingCommand, flags_given
 from auroral.cli.process import Process
+from auroral.cli.where import outputs_option, taken, where_options
 from auroral.dsql.target import SETTINGS
 from auroral.errors import ExitCode
 
@@ -48,14 +49,8 @@ def _params() -> list[click.Parameter]:
     return [
         _Rest(["args"], nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]..."),
         click.Option(["--user"], metavar="ROLE", help="Database role to enter as.  [default: admin]"),
-        click.Option(
-            ["--outputs"],
-            metavar="FILE",
-            help="Outputs of the deployment (terraform output -json), for what is not given.",
-        ),
-        click.Option(
-            ["--in-cluster"], is_flag=True, help="Run the deployment's schema task on ECS, and follow its log."
-        ),
+        outputs_option("the database, its roles and the task schema, for what is not given"),
+        *where_options(),
         click.Option(["--cluster"], metavar="NAME", help="ECS cluster.  [default: output ecs_cluster]"),
         click.Option(
             ["--task-definition"], metavar="NAME", help="Schema task.  [default: output schema_task_definition]"
@@ -80,14 +75,6 @@ def _params() -> list[click.Parameter]:
             metavar="NAME",
             help="Places the task.  [default: output capacity_provider, or the launch type EC2]",
         ),
-        click.Option(
-            ["--timeout"],
-            metavar="DURATION",
-            default="60m",
-            show_default=True,
-            help="How long a task is followed; it goes on then.",
-        ),
-        click.Option(["--stop-on-interrupt"], is_flag=True, help="Stop the task when this command is interrupted."),
     ]
 
 
@@ -100,7 +87,7 @@ def _callback(name: str) -> Any:
         assert isinstance(process, Process)
         settings = {setting.name.replace("-", "_") for setting in OWN_SETTINGS}
         own = {name: value for name, value in params.items() if name not in settings}
-        return run(process, name, flags_given(context, params), **own)
+        return run(process, name, flags_given(context, params), taken(own), **own)
 
     return call
 

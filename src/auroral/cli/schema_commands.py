@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from auroral.cli.dsql_target import dsql_site
 from auroral.cli.process import Process
-from auroral.deployment import Deployment, load_outputs, missing_output
+from auroral.cli.where import Asked, Site, deployment_of, in_cluster, place_in, refuse_for_cluster, there
+from auroral.deployment import Deployment, missing_output
 from auroral.dsql.target import resolve
 from auroral.errors import ExitCode, UsageError
 
+if TYPE_CHECKING:
+    from auroral.ecs.one_shot import Place
+
 ADMIN = "admin"
+TASK = "schema"
 _NEEDS_NO_DATABASE = ("help", "h", "dry-run")
 """auroral-schema's own flags with which a command asks no database; `update --dry-run` asks it, and says so itself."""
 _OWN_DATABASE = ("plain-dsn", "endpoint")
@@ -22,34 +28,94 @@ def run(
     process: Process,
     command: str,
     flags: Mapping[str, Any],
+    asked: Asked,
     *,
     args: Sequence[str],
     user: str | None,
-    outputs: str | None,
-    in_cluster: bool,
     **task: Any,
 ) -> ExitCode:
-    """Run one command of auroral-schema, here or in the cluster."""
-    deployment = load_outputs(outputs) if outputs is not None else None
+    """Run one command of auroral-schema, here or in the cluster. `task`: what its flags say of the task."""
+    deployment = deployment_of(process, asked, flags)
     extra = [*args, *_deployed_roles(command, args, deployment)]
-    if in_cluster:
-        return _in_cluster(process, [command, *extra], flags, deployment, user=user, **task)
-    given = [f"--{name.replace('_', '-')}" for name, value in task.items() if value and name != "timeout"]
-    if given:
-        raise UsageError(f"{', '.join(given)} is for a task of the cluster", hint="add --in-cluster, or leave it out")
+    named = [f"--{name.replace('_', '-')}" for name, value in task.items() if value]
+    if asked.where is None and named:
+        asked = replace(asked, where="cluster")
+    place = _place(deployment, asked, task)
+    if _asks_no_database(args):
+        place = place if asked.where == "cluster" else None
+
+    def site() -> Site | None:
+        if not _endpoint(process, flags, deployment):
+            return None
+        environ = {name: value for name, value in process.environ.items() if name != "DSQL_USER"}
+        return dsql_site(replace(process, environ=environ), flags, deployment)
+
+    if in_cluster(process, asked, key=TASK, place=place, deployment=deployment, site=site):
+        assert place is not None
+        refuse_for_cluster([f"--{name}" for name in flags if name not in ("region", "profile")], "the database")
+        door = there(process, asked, flags, key=TASK, place=place, deployment=deployment)
+        return door([command, *extra, *(("--user", user) if user else ())], process.out)
+    if named:
+        raise UsageError(f"{', '.join(named)} is for a task of the cluster", hint="leave it out, or --where cluster")
+    if asked.dry_run:
+        raise UsageError(
+            "--dry-run prints the call that starts a task, and this runs here",
+            hint="add --where cluster, or give it to auroral-schema: -- --dry-run",
+        )
     return _here(process, [command, *_target(process, flags, args, deployment, user), *extra], flags)
+
+
+def _place(deployment: Deployment | None, asked: Asked, task: Mapping[str, Any]) -> Place | None:
+    """Where its task runs: by flags, else by the outputs. None where neither names one, unless it was asked for."""
+    from auroral.ecs.one_shot import Place
+
+    known = place_in(deployment, TASK)
+    if known is not None and not any(task.values()):
+        return known
+
+    def chosen(flag: str, output: str) -> Any:
+        value = task[flag] or (getattr(deployment, output) if deployment is not None else None)
+        if not value:
+            raise missing_output(deployment, output, f"--{flag.replace('_', '-')}")
+        return value
+
+    try:
+        return Place(
+            cluster=chosen("cluster", "ecs_cluster"),
+            task_definition=chosen("task_definition", "schema_task_definition"),
+            subnets=tuple(chosen("subnet", "task_subnets")),
+            security_groups=tuple(chosen("security_group", "schema_security_groups")),
+            container=task["container"] or (deployment.schema_container if deployment else None),
+            capacity_provider=task["capacity_provider"] or (deployment.capacity_provider if deployment else None),
+        )
+    except UsageError:
+        if asked.where == "cluster":
+            raise
+        return None
+
+
+def _asks_no_database(args: Sequence[str]) -> bool:
+    """Whether auroral-schema's own arguments name a database, or ask none."""
+    return any(name in (*_OWN_DATABASE, *_NEEDS_NO_DATABASE) for name in _named(args))
+
+
+def _named(args: Sequence[str]) -> list[str]:
+    return [arg.lstrip("-").partition("=")[0] for arg in args if arg.startswith("-")]
+
+
+def _endpoint(process: Process, flags: Mapping[str, Any], deployment: Deployment | None) -> str | None:
+    given = flags.get("endpoint") or process.environ.get("DSQL_ENDPOINT", "").strip()
+    return given or (deployment.dsql_endpoint if deployment is not None else None)
 
 
 def _target(
     process: Process, flags: Mapping[str, Any], args: Sequence[str], deployment: Deployment | None, user: str | None
 ) -> list[str]:
     """auroral-schema's flags for the database; none where its own arguments name one, or need none."""
-    named = [arg.lstrip("-").partition("=")[0] for arg in args if arg.startswith("-")]
+    named = _named(args)
     if any(name in _OWN_DATABASE for name in named):
         return []
-    somewhere = flags.get("endpoint") or process.environ.get("DSQL_ENDPOINT", "").strip()
-    somewhere = somewhere or (deployment.dsql_endpoint if deployment is not None else None)
-    if not somewhere and any(name in _NEEDS_NO_DATABASE for name in named):
+    if not _endpoint(process, flags, deployment) and any(name in _NEEDS_NO_DATABASE for name in named):
         return []
     environ = {name: value for name, value in process.environ.items() if name != "DSQL_USER"}
     target, _ = resolve(flags=flags, environ=environ, deployment=deployment)
@@ -84,67 +150,3 @@ def _here(process: Process, arguments: Sequence[str], flags: Mapping[str, Any]) 
     if profile := flags.get("profile"):
         environment["AWS_PROFILE"] = str(profile)
     return run_program([str(found[SCHEMA]), *arguments], environment, out=process.out, err=process.err)
-
-
-def _in_cluster(
-    process: Process,
-    command: Sequence[str],
-    flags: Mapping[str, Any],
-    deployment: Deployment | None,
-    *,
-    user: str | None,
-    **task: Any,
-) -> ExitCode:
-    from auroral.ecs.one_shot import OneShot, ended, task_id
-    from auroral.ecs.tasks import AwsEcs, start
-    from auroral.units import parse_duration_s
-
-    _refuse_database_flags(flags)
-    try:
-        timeout_s = parse_duration_s(task["timeout"])
-    except ValueError as error:
-        raise UsageError(f"--timeout {task['timeout']}: expected {error or 'a duration such as 60m'}") from error
-
-    def chosen(flag: str, output: str) -> Any:
-        value = task[flag] or (getattr(deployment, output) if deployment is not None else None)
-        if not value:
-            raise missing_output(deployment, output, f"--{flag.replace('_', '-')}")
-        return value
-
-    wanted = OneShot(
-        cluster=chosen("cluster", "ecs_cluster"),
-        task_definition=chosen("task_definition", "schema_task_definition"),
-        subnets=tuple(chosen("subnet", "task_subnets")),
-        security_groups=tuple(chosen("security_group", "schema_security_groups")),
-        command=(*command, *(("--user", user) if user else ())),
-        started_by="auroral-schema",
-        client_token=uuid.uuid4().hex,
-        capacity_provider=task["capacity_provider"] or (deployment.capacity_provider if deployment else None),
-    )
-    container = task["container"] or (deployment.schema_container if deployment else None)
-    region = flags.get("region") or (deployment.region if deployment else None) or process.environ.get("AWS_REGION")
-    ecs = AwsEcs(region=region, profile=flags.get("profile") or process.environ.get("AWS_PROFILE") or None)
-    running = start(ecs, wanted, container)
-    what = f"auroral-schema {command[0]}"
-    process.err(f"{what} is task {task_id(running.arn)} of cluster {wanted.cluster}")
-    try:
-        last = running.follow(process.out, process.err, timeout_s=timeout_s)
-    except KeyboardInterrupt:
-        if task["stop_on_interrupt"]:
-            running.stop()
-            process.err("interrupted; the task was told to stop, and the same command goes on where it stopped")
-        else:
-            stop_it = f"aws ecs stop-task --cluster {wanted.cluster} --task {running.arn}"
-            process.err(f"interrupted; the task goes on. Stop it: {stop_it}")
-        return ExitCode.INTERRUPTED
-    return ended(last, what)
-
-
-def _refuse_database_flags(flags: Mapping[str, Any]) -> None:
-    """The task's own environment says where the database is."""
-    given = [f"--{name}" for name in flags if name not in ("region", "profile")]
-    if given:
-        raise UsageError(
-            f"{', '.join(given)} is not for --in-cluster: the task's own environment names the database",
-            hint="leave it out, or give it to auroral-schema after --",
-        )

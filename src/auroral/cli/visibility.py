@@ -8,6 +8,7 @@ import click
 
 from auroral.cli.command import Group, SettingCommand, flags_given
 from auroral.cli.process import Process
+from auroral.cli.where import forwarded, outputs_option, taken, where_options
 from auroral.errors import ExitCode
 from auroral.visibility.target import SETTINGS
 
@@ -20,11 +21,7 @@ visibility = Group(
 
 def _shared() -> list[click.Parameter]:
     return [
-        click.Option(
-            ["--outputs"],
-            metavar="FILE",
-            help="Outputs of the deployment (terraform output -json): opensearch_endpoint, region, task_role_arns.",
-        ),
+        outputs_option("opensearch_endpoint, region, task_role_arns; the task visibility"),
         click.Option(
             ["--server-arn"],
             metavar="ARN",
@@ -42,14 +39,20 @@ def _shared() -> list[click.Parameter]:
 def _apply(context: click.Context, /, **params: Any) -> ExitCode:
     from auroral.cli.visibility_commands import apply
 
-    return apply(_process(context), flags_given(context, params), **_own(context, params))
+    own = _own(params)
+    asked = taken(own, own_dry_run=True)
+    words = ["visibility", "apply", *_words(context, own)]
+    return apply(_process(context), flags_given(context, params), asked, words, as_json=own.pop("json"), **own)
 
 
 @click.pass_context
 def _status(context: click.Context, /, **params: Any) -> ExitCode:
     from auroral.cli.visibility_commands import status
 
-    return status(_process(context), flags_given(context, params), **_own(context, params))
+    own = _own(params)
+    asked = taken(own)
+    words = ["visibility", "status", *_words(context, own)]
+    return status(_process(context), flags_given(context, params), asked, words, as_json=own.pop("json"), **own)
 
 
 def _process(context: click.Context) -> Process:
@@ -58,12 +61,15 @@ def _process(context: click.Context) -> Process:
     return process
 
 
-def _own(context: click.Context, params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that are no settings, under the names of the functions' arguments."""
+def _own(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that are no settings."""
     settings = {setting.name.replace("-", "_") for setting in SETTINGS}
-    own = {name: value for name, value in params.items() if name not in settings}
-    own["as_json"] = own.pop("json")
-    return own
+    return {name: value for name, value in params.items() if name not in settings}
+
+
+def _words(context: click.Context, own: dict[str, Any]) -> list[str]:
+    """What a task is told, but for the servers' roles and files of this machine."""
+    return forwarded(context, {name: value for name, value in own.items() if name not in ("server_arn", "ca_file")})
 
 
 visibility.add_command(
@@ -78,6 +84,7 @@ visibility.add_command(
         "3 unreachable or refused.",
         params=[
             *_shared(),
+            *where_options(dry_run=""),
             click.Option(["--dry-run"], is_flag=True, help="Print the requests and send none of them."),
             click.Option(
                 ["--shards"],
@@ -96,6 +103,6 @@ visibility.add_command(
         help="Compare index, template and the servers' role with what this version makes.",
         epilog="Exit codes: 0 all is as it should be, 1 something is missing or differs, 2 wrong usage, 3 unreachable, "
         "refused, or the index is red.",
-        params=_shared(),
+        params=[*_shared(), *where_options()],
     )
 )

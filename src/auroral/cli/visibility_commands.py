@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from auroral.cli.process import Process
-from auroral.deployment import Deployment, load_outputs
+from auroral.cli.where import Asked, Site, deployment_of, in_cluster, place_in, refuse_for_cluster, refuse_here, there
+from auroral.deployment import Deployment
 from auroral.errors import ExitCode
 from auroral.visibility.access import check_arns, mapped, role_name
 from auroral.visibility.plan import Found, Plan, installed, make_plan
@@ -17,6 +18,7 @@ from auroral.visibility.target import VisibilityTarget, resolve
 from auroral.visibility.template import Template, template_for
 
 SCHEMA_ID = "auroral.visibility/1"
+_TASK = "visibility"
 _PASSWORD = "TEMPORAL_OPENSEARCH_PASSWORD"
 
 
@@ -33,8 +35,9 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
 def apply(
     process: Process,
     flags: Mapping[str, Any],
+    where: Asked,
+    words: Sequence[str],
     *,
-    outputs: str | None,
     server_arn: Sequence[str],
     no_roles: bool,
     ca_file: str | None,
@@ -44,7 +47,15 @@ def apply(
 ) -> ExitCode:
     """Send what ends the differences; send nothing where one of them needs a new index."""
     arns = None if no_roles else server_arn
-    asked = _asked(process, flags, outputs=outputs, arns=arns, ca_file=ca_file, shards=shards)
+
+    def here(deployment: Deployment | None) -> ExitCode:
+        asked = _asked(process, flags, deployment, arns=arns, ca_file=ca_file, shards=shards)
+        return _apply(process, asked, as_json=as_json, dry_run=dry_run)
+
+    return _run_where(process, flags, where, words, arns=arns, ca_file=ca_file, as_json=as_json, here=here)
+
+
+def _apply(process: Process, asked: _Asked, *, as_json: bool, dry_run: bool) -> ExitCode:
     with opened(asked.target, password=process.environ.get(_PASSWORD, "")) as store:
         found = _read(store, asked, roles=bool(asked.arns))
         plan = asked.plan(found)
@@ -89,17 +100,28 @@ def _judge(process: Process, plan: Plan, left: Plan, *, sent: bool) -> ExitCode:
 def status(
     process: Process,
     flags: Mapping[str, Any],
+    where: Asked,
+    words: Sequence[str],
     *,
-    outputs: str | None,
     server_arn: Sequence[str],
     no_roles: bool,
     ca_file: str | None,
     as_json: bool,
 ) -> ExitCode:
     """Print what is there, and what differs."""
-    asked = _asked(process, flags, outputs=outputs, arns=None if no_roles else server_arn, ca_file=ca_file)
+    arns = None if no_roles else server_arn
+
+    def here(deployment: Deployment | None) -> ExitCode:
+        refuse_here(where)
+        asked = _asked(process, flags, deployment, arns=arns, ca_file=ca_file)
+        return _status(process, asked, roles=not no_roles, as_json=as_json)
+
+    return _run_where(process, flags, where, words, arns=arns, ca_file=ca_file, as_json=as_json, here=here)
+
+
+def _status(process: Process, asked: _Asked, *, roles: bool, as_json: bool) -> ExitCode:
     with opened(asked.target, password=process.environ.get(_PASSWORD, "")) as store:
-        found = _read(store, asked, roles=not no_roles)
+        found = _read(store, asked, roles=roles)
     plan = asked.plan(found)
     if as_json:
         process.document(_document(asked, found, plan, {}))
@@ -109,6 +131,45 @@ def status(
         process.err(f"error: index {asked.target.index} is red: a primary shard has no node")
         return ExitCode.UNREACHABLE
     return ExitCode.FAILED if plan.differences else ExitCode.OK
+
+
+def _run_where(
+    process: Process,
+    flags: Mapping[str, Any],
+    where: Asked,
+    words: Sequence[str],
+    *,
+    arns: Sequence[str] | None,
+    ca_file: str | None,
+    as_json: bool,
+    here: Callable[[Deployment | None], ExitCode],
+) -> ExitCode:
+    """Here, or as the deployment's task `visibility`; `words` are its command line, but for the servers' roles."""
+    deployment = deployment_of(process, where, flags)
+    place = place_in(deployment, _TASK)
+
+    def site() -> Site:
+        target, origins = resolve(flags=flags, environ=process.environ, deployment=deployment, ca_file=ca_file)
+        return Site(host=target.host, port=target.port, named_by=origins["endpoint"])
+
+    if not in_cluster(process, where, key=_TASK, place=place, deployment=deployment, site=site):
+        return here(deployment)
+    assert place is not None
+    others = [f"--{name}" for name in flags if name not in ("index", "region", "profile")]
+    refuse_for_cluster([*others, *(("--ca-file",) if ca_file else ())], "the domain")
+    servers = _servers(arns, deployment)
+    check_arns(servers)
+    roles = [part for arn in servers for part in ("--server-arn", arn)]
+    index = ["--index", str(flags["index"])] if flags.get("index") else []
+    run = there(process, where, flags, key=_TASK, place=place, deployment=deployment)
+    return run([*words, *index, *roles], process.document if as_json else process.out)
+
+
+def _servers(arns: Sequence[str] | None, deployment: Deployment | None) -> tuple[str, ...]:
+    """The servers' roles: those given, else the deployment's. `arns`: None leaves the roles out."""
+    if arns is None:
+        return ()
+    return tuple(arns) or (deployment.server_role_arns if deployment is not None else ())
 
 
 def status_text(target: VisibilityTarget, wanted: Template, found: Found, plan: Plan) -> str:
@@ -157,18 +218,15 @@ def _advice(plan: Plan) -> str:
 def _asked(
     process: Process,
     flags: Mapping[str, Any],
+    deployment: Deployment | None,
     *,
-    outputs: str | None,
     arns: Sequence[str] | None,
     ca_file: str | None,
     shards: int | None = None,
 ) -> _Asked:
     """What the command line, the environment and the outputs ask for. `arns`: None leaves the roles out."""
-    deployment: Deployment | None = load_outputs(outputs) if outputs is not None else None
     target, _ = resolve(flags=flags, environ=process.environ, deployment=deployment, ca_file=ca_file)
-    servers: tuple[str, ...] = ()
-    if arns is not None:
-        servers = tuple(arns) or (deployment.server_role_arns if deployment is not None else ())
+    servers = _servers(arns, deployment)
     check_arns(servers)
     return _Asked(
         target=target,

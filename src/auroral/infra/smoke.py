@@ -97,12 +97,12 @@ def steps(settings: Settings) -> list[Step]:
         ),
         Step(
             name="schema",
-            command=("schema", "setup", *outputs, "--in-cluster"),
+            command=("schema", "setup", *outputs, "--where", "cluster"),
             proves="a task reaches DSQL by PrivateLink, enters with DbConnectAdmin, and DSQL takes every statement",
         ),
         Step(
             name="roles",
-            command=("schema", "roles", *outputs, "--in-cluster"),
+            command=("schema", "roles", *outputs, "--where", "cluster"),
             proves="AWS IAM GRANT maps the task roles",
         ),
         Step(

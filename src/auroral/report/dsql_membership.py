@@ -59,9 +59,14 @@ def encode(found: MembershipDocument) -> str:
 
 def summary(members: Sequence[Member], gone: Sequence[Member], older_than_s: float) -> str:
     """One line: how many rows, and how many of hosts that are gone."""
-    rows = f"{len(members):,} row{'' if len(members) == 1 else 's'} in cluster_membership"
-    heard = f"{len(members) - len(gone):,} of hosts heard of within {format_duration(older_than_s)}"
-    return f"{rows}: {heard}, {len(gone):,} of hosts that were not"
+    return counted(len(members), len(gone), older_than_s)
+
+
+def counted(rows: int, gone: int, older_than_s: float) -> str:
+    """The same, of their numbers."""
+    told = f"{rows:,} row{'' if rows == 1 else 's'} in cluster_membership"
+    heard = f"{rows - gone:,} of hosts heard of within {format_duration(older_than_s)}"
+    return f"{told}: {heard}, {gone:,} of hosts that were not"
 
 
 def table(gone: Sequence[Member]) -> str:
