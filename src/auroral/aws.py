@@ -51,7 +51,7 @@ def credentials(profile: str | None, region: str, *, purpose: str = "") -> Any:
         found = boto3.Session(profile_name=profile, region_name=region).get_credentials()
         if found is not None:
             found.get_frozen_credentials()
-    except failures() as error:
+    except (*failures(), RuntimeError) as error:  # botocore's RuntimeError: what AWS_CREDENTIAL_EXPIRATION says is over
         raise UsageError(f"{told}: {words(error)}", hint=CREDENTIALS_HINT) from error
     if found is None:
         raise UsageError(told, hint=CREDENTIALS_HINT)
