@@ -207,7 +207,7 @@ def _well(task: TaskSeen, wanted: Wanted) -> bool:
 def _rolled_back(view: _View) -> str:
     """ECS's reason, where it went back to an earlier deployment than the one that was asked for."""
     service, primary, began = view.service, view.service.primary, view.began
-    if primary is None or primary.id == view.wanted.other_than:
+    if primary is None:
         return ""
     failed = [one for one in service.deployments if one.rollout == "FAILED" and one.id not in began.failed]
     back = "rolling back" in primary.reason.lower() and primary.id not in began.deployments
@@ -259,3 +259,13 @@ def why_stopped(task: TaskSeen) -> str:
 def revision(arn: str) -> str:
     """`dev-history:7` of a task definition's ARN."""
     return arn.rsplit("/", 1)[-1]
+
+
+def filling(seen: ClusterSeen, keys: Iterable[str]) -> tuple[str, ...]:
+    """Of these services, whose tasks have health checks, those with a task that is not warm yet."""
+    return tuple(
+        key
+        for key in keys
+        if any(one.health == "UNKNOWN" or one.status != "RUNNING" for one in seen.tasks_of(key))
+        or seen.services[key].running < seen.services[key].desired
+    )
