@@ -36,6 +36,15 @@ def failures() -> tuple[type[Exception], ...]:
     return (BotoCoreError, ClientError, ResponseParserError, OSError, ValueError)
 
 
+def signing_failures() -> tuple[type[Exception], ...]:
+    """Those of `failures`, and what renewing credentials raises beside them.
+
+    botocore raises a plain `RuntimeError` for renewed credentials that are over all the same, as those of an
+    environment are whose `AWS_CREDENTIAL_EXPIRATION` has passed.
+    """
+    return (*failures(), RuntimeError)
+
+
 def credentials(profile: str | None, region: str, *, purpose: str = "") -> Any:
     """Credentials as AWS's own chain finds them, those of a role fetched once. `purpose` is for the error: `to …`.
 
@@ -51,7 +60,7 @@ def credentials(profile: str | None, region: str, *, purpose: str = "") -> Any:
         found = boto3.Session(profile_name=profile, region_name=region).get_credentials()
         if found is not None:
             found.get_frozen_credentials()
-    except (*failures(), RuntimeError) as error:  # botocore's RuntimeError: what AWS_CREDENTIAL_EXPIRATION says is over
+    except signing_failures() as error:
         raise UsageError(f"{told}: {words(error)}", hint=CREDENTIALS_HINT) from error
     if found is None:
         raise UsageError(told, hint=CREDENTIALS_HINT)

@@ -130,7 +130,7 @@ class AwsAccount:
         except ParamValidationError as error:
             failure = Failure(kind=Kind.INVALID, code="ParamValidationError", words=aws.words(error), call=name)
             raise AwsError(failure) from error
-        except (*aws.failures(), RuntimeError) as error:  # botocore's RuntimeError: renewed, and expired still
+        except aws.signing_failures() as error:
             expired = "expired" in str(error).lower() or "TokenRetrieval" in type(error).__name__
             kind = Kind.EXPIRED if expired else Kind.UNREACHABLE
             raise AwsError(Failure(kind=kind, code=type(error).__name__, words=aws.words(error), call=name)) from error
