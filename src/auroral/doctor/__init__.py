@@ -1,0 +1,1 @@
+"""What a person needs before starting: looked at, judged, and said with its remedy."""

@@ -1,0 +1,111 @@
+"""Asks the programs of this machine for their versions. Acts."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from auroral.doctor import tools
+from auroral.doctor.checks import Check, Group
+from auroral.doctor.run import Probe
+from auroral.errors import UsageError
+
+TIMEOUT_S = 15.0
+DOCKER_DEADLINE_S = 65.0
+"""Docker is asked three things, 20 s each at most: it is not left behind at a daemon that hangs."""
+
+
+def probes(environ: Mapping[str, str], start: Path) -> list[Probe]:
+    """What there is to look at; infra/ is found from `start`."""
+    return [
+        Probe(Group.TOOLS, "session-manager-plugin", lambda: [_plugin(environ)]),
+        Probe(Group.TOOLS, "docker", lambda: [_docker(environ)], deadline_s=DOCKER_DEADLINE_S),
+        Probe(Group.TOOLS, "terraform", lambda: _terraform(environ, start)),
+        Probe(Group.TOOLS, "aws cli", lambda: [_aws_cli(environ)]),
+    ]
+
+
+def _plugin(environ: Mapping[str, str]) -> Check:
+    try:
+        return tools.plugin(ask(environ, "session-manager-plugin", "--version"))
+    except subprocess.TimeoutExpired:
+        return tools.silent("session-manager-plugin", TIMEOUT_S)
+
+
+def _docker(environ: Mapping[str, str]) -> Check:
+    from auroral.images.tools import look, problems
+
+    found = look(environ)
+    return tools.docker(found, problems(found, build_for=(tools.BUILD_FOR,)))
+
+
+def _terraform(environ: Mapping[str, str], start: Path) -> list[Check]:
+    try:
+        output = ask(environ, "terraform", "version", "-json", CHECKPOINT_DISABLE="1")
+    except subprocess.TimeoutExpired:
+        return [tools.silent("terraform", TIMEOUT_S)]
+    version = tools.terraform_version(output or "")
+    platform = version.platform if version else ""
+    return [tools.terraform(output), tools.provider(provided(environ, start, platform), platform)]
+
+
+def _aws_cli(environ: Mapping[str, str]) -> Check:
+    try:
+        return tools.aws_cli(ask(environ, "aws", "--version"))
+    except subprocess.TimeoutExpired:
+        return tools.silent("aws cli", TIMEOUT_S)
+
+
+def ask(environ: Mapping[str, str], program: str, *arguments: str, **more: str) -> str | None:
+    """What a program prints, on stderr where stdout stays empty; None where it is not on PATH.
+
+    Raises `subprocess.TimeoutExpired`.
+    """
+    path = shutil.which(program, path=environ.get("PATH"))
+    if path is None:
+        return None
+    try:
+        ended = subprocess.run(
+            [path, *arguments],
+            env={**environ, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except OSError as error:  # as of another machine's architecture
+        return f"it cannot be run: {error.strerror}"
+    return ended.stdout or ended.stderr
+
+
+def provided(environ: Mapping[str, str], start: Path, platform: str) -> tools.Provided:
+    """What the platform stack pins, and what the mirror has of it for `platform`."""
+    from auroral.infra.terraform import MIRROR
+    from auroral.infra.working_copy import find_infra
+
+    try:
+        constraint = tools.pinned((find_infra(None, start) / "stacks/platform/versions.tf").read_text(encoding="utf-8"))
+    except (UsageError, OSError):
+        constraint = None
+    mirror = environ.get(MIRROR) or None
+    if mirror is None:
+        return tools.Provided(constraint=constraint, mirror=None)
+    return tools.Provided(constraint=constraint, mirror=mirror, versions=mirrored(Path(mirror), platform))
+
+
+def mirrored(mirror: Path, platform: str) -> tuple[str, ...] | None:
+    """Versions of the AWS provider in a filesystem mirror, packed or unpacked; None where it has none at all."""
+    folder = mirror / tools.PROVIDER
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return None
+    packed = re.compile(rf"terraform-provider-aws_(.+)_{re.escape(platform)}\.zip")
+    found = [one[1] for one in (packed.fullmatch(entry.name) for entry in entries) if one]
+    found += [entry.name for entry in entries if (entry / platform).is_dir()]
+    return tuple(found)
