@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from auroral.bench.options import CONFIG_VARIABLE, SETTINGS, WORKER_SETTINGS
+from auroral.cli.bench_remote import remote
 from auroral.cli.command import Command, Group, SettingCommand, flags_given
 from auroral.cli.process import Process
 from auroral.errors import ExitCode
@@ -115,3 +116,4 @@ bench.add_command(
         ],
     )
 )
+bench.add_command(remote)
