@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import selectors
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -87,6 +88,7 @@ def shell(
             closing.over = child.wait() == 0
         finally:
             end(child)
+        _interrupted(child)
 
 
 def run(
@@ -123,9 +125,11 @@ def run(
             apart=not interactive,
         )
         stack.callback(end, child)
-        closing.over = _follow(child, output, out, timeout_s, now_s)
+        ended = _follow(child, output, out, timeout_s, now_s)
+        closing.over = ended and child.wait() == 0
+        _interrupted(child)
     if output.status is None:
-        _unfinished(target, command, output, timeout_s)
+        _unfinished(target, command, output, None if ended else timeout_s)
     assert output.status is not None
     return output.status
 
@@ -208,6 +212,12 @@ def _follow(
     if said := output.rest():
         out(said)
     return ended
+
+
+def _interrupted(child: subprocess.Popen[bytes]) -> None:
+    """Raises `KeyboardInterrupt` where Ctrl-C ended the plugin: before it had a session to pass it on to."""
+    if child.returncode == -signal.SIGINT:
+        raise KeyboardInterrupt
 
 
 def _unfinished(target: Target, command: Sequence[str], output: Output, timeout_s: float | None) -> None:

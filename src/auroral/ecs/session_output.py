@@ -9,6 +9,9 @@ from auroral.ecs.session_plan import begin_mark, exit_mark
 KEPT = 4096
 """Bytes of what is not the command's, kept for an error."""
 
+_LAST_WORDS = ("SessionId:", "Session:", "Cannot perform start session:")
+"""How the plugin's lines on a session's end begin (`HandleChannelClosedMessage`, `ResumeSessionHandler`)."""
+
 
 class Output:
     """Takes bytes as they come, gives those of the command back. The remote terminal's line ends become plain ones."""
@@ -19,6 +22,7 @@ class Output:
         self._held = b""
         self._before = b""
         self._after = b""
+        self._last = b""
         self.began = False
         self.status: int | None = None
 
@@ -36,16 +40,22 @@ class Output:
             self._before = self._held[: found.start()]
             self._held = self._held[found.end() :]
             self.began = True
-        return self._output()
+        said = self._output()
+        self._last = (self._last + said)[-KEPT:]
+        return said
 
     def rest(self) -> bytes:
         """What was held back, where the session ended without the second mark."""
         held, self._held = self._held, b""
+        self._last += held
         return _plain(held) if self.began and self.status is None else b""
 
     def words(self) -> str:
         """What was printed around the command's output, by the plugin or a shell, in one line."""
         text = (self._before + b"\n" + self._after).decode(errors="replace")
+        if self.status is None:  # the plugin's last words came in the midst of the command's
+            last = self._last.decode(errors="replace")
+            text = "\n".join([text, *(line for line in last.splitlines() if line.startswith(_LAST_WORDS))])
         lines = (line.strip() for line in text.splitlines())
         told = (line for line in lines if line and not line.startswith(("Starting session", "Exiting session")))
         return "; ".join(dict.fromkeys("".join(filter(str.isprintable, line)) for line in told))
