@@ -43,3 +43,10 @@ def test_the_document_is_read_back() -> None:
     target = DsqlTarget(endpoint="abc.dsql.eu-west-1.on.aws", region="eu-west-1")
     one = document(target, [host(90)], [host(90)], read_at=NOW.isoformat(), older_than_s=60, deleted=1)
     assert msgspec.json.decode(encode(one), type=MembershipDocument) == one
+
+
+def test_the_document_holds_every_row_once() -> None:
+    target = DsqlTarget(endpoint="abc.dsql.eu-west-1.on.aws", region="eu-west-1")
+    alive = msgspec.structs.replace(host(1), host_id="00000000-0000-0000-0000-000000000002")
+    one = document(target, [alive, host(90)], [host(90)], read_at=NOW.isoformat(), older_than_s=60, deleted=None)
+    assert (one.rows, one.heard, one.silent) == (2, [alive], [host(90)])

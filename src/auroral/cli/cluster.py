@@ -14,6 +14,7 @@ from auroral.dsql.target import SETTINGS
 from auroral.errors import ExitCode
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "status": ("auroral.cli.cluster_status:status_command", "Say how the deployment is, and what mends it."),
     "exec": ("auroral.cli.cluster_session:exec_command", "Open a shell in a task, or run a command there."),
     "forward": ("auroral.cli.cluster_session:forward_command", "Open a service's port on this machine."),
     "logs": ("auroral.cli.cluster_logs:logs_command", "Show and follow the logs of services."),

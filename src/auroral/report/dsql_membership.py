@@ -28,6 +28,8 @@ class MembershipDocument(msgspec.Struct, frozen=True, kw_only=True):
     """In the table."""
     silent: list[Member]
     """Not heard of for longer."""
+    heard: list[Member] = []
+    """The others."""
     deleted: int | None
     """None: nothing was to be deleted, or it was not asked for."""
 
@@ -48,6 +50,7 @@ def document(
         older_than_s=older_than_s,
         rows=len(members),
         silent=list(gone),
+        heard=[one for one in members if one.host_id not in {row.host_id for row in gone}],
         deleted=deleted,
     )
 
