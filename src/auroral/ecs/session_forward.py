@@ -244,5 +244,5 @@ def _gone(account: Account, target: Target) -> str:
             return ""
         raise
     found = answer.get("tasks") or ()
-    status = str(found[0].get("lastStatus", "")) if found else "unknown to ECS"
+    status = str(found[0].get("lastStatus", "")) if found else "gone"
     return "" if status == "RUNNING" else f"task {target.task_id} of {target.service} is {status.lower()}"
