@@ -14,6 +14,10 @@ from auroral.dsql.target import SETTINGS
 from auroral.errors import ExitCode
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("auroral.cli.cluster_rollout:up_command", "Start the services, in order."),
+    "down": ("auroral.cli.cluster_rollout:down_command", "Stop the services, in reverse."),
+    "scale": ("auroral.cli.cluster_rollout:scale_command", "Set how many tasks services have."),
+    "roll": ("auroral.cli.cluster_rollout:roll_command", "Deploy what the last apply registered."),
     "status": ("auroral.cli.cluster_status:status_command", "Say how the deployment is, and what mends it."),
     "exec": ("auroral.cli.cluster_session:exec_command", "Open a shell in a task, or run a command there."),
     "forward": ("auroral.cli.cluster_session:forward_command", "Open a service's port on this machine."),

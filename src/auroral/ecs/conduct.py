@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from auroral.aws_account import Account
@@ -16,7 +17,6 @@ from auroral.ecs.evidence_reader import EvidenceReader
 from auroral.ecs.fleet import Fleet
 from auroral.ecs.machine import Finished
 from auroral.ecs.observe import Observer
-from auroral.ecs.operation import Operation
 from auroral.ecs.rollout import Limits, Rollout
 from auroral.ecs.rollout_words import Words
 from auroral.ecs.seen import ClusterSeen
@@ -44,47 +44,6 @@ class Clock:
         return datetime.now(UTC)
 
 
-def carry_out(
-    account: Account,
-    fleet: Fleet,
-    planned: Sequence[Wave],
-    *,
-    words: Words,
-    say: Say,
-    limits: Limits,
-    targets: Targets,
-    health: Mapping[str, bool],
-    lines: bool = True,
-    clock: Clock | None = None,
-) -> Finished:
-    """Drive the waves to their end, without a mark: a part of a larger operation.
-
-    Raises `HaltedError` where a wave cannot go on, `TargetError` at the deadline.
-    """
-    at = clock or Clock()
-    machine = Rollout(fleet, planned, words=words, limits=limits, targets=targets, health=health, lines=lines)
-    observer, reader = Observer(account, fleet, now=at.utc), EvidenceReader(account, fleet)
-
-    def look() -> ClusterSeen:
-        seen = observer.look(stopped=True)
-        return reader.added(seen, machine.reading(seen))
-
-    deadline_s = (limits.wave_s + limits.lines_s + limits.others_s) * max(1, len(planned))
-    try:
-        return drive(
-            machine,
-            account,
-            look,
-            say,
-            patience=Patience(deadline_s=deadline_s),
-            again=words.again,
-            sleep=at.sleep,
-            now_s=at.now_s,
-        )
-    except KeyboardInterrupt as interrupt:
-        raise Interrupted(machine.where()) from interrupt
-
-
 class Interrupted(KeyboardInterrupt):
     """An interrupt that knows what was under way."""
 
@@ -93,48 +52,74 @@ class Interrupted(KeyboardInterrupt):
         self.where = where
 
 
-def conduct(
-    account: Account,
-    fleet: Fleet,
-    planned: Sequence[Wave],
-    *,
-    name: str,
-    cluster_arn: str,
-    words: Words,
-    say: Say,
-    limits: Limits,
-    targets: Targets,
-    health: Mapping[str, bool],
-    facts: Mapping[str, str] | None = None,
-    lines: bool = True,
-    clock: Clock | None = None,
-) -> Finished:
-    """Drive the waves to their end under the operation's mark.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conductor:
+    """Drives waves on one cluster. What it knows beside the fleet was read once, before."""
 
-    Raises as `carry_out` does, and `InterruptedRunError` that says how the cluster stands and what goes on.
-    """
-    at = clock or Clock()
-    operation: Operation = begun(account, name, at.utc(), facts)
-    try:
-        with under_way(account, cluster_arn, operation, say, now=at.utc):
-            return carry_out(
-                account,
-                fleet,
-                planned,
-                words=words,
-                say=say,
-                limits=limits,
-                targets=targets,
-                health=health,
-                lines=lines,
-                clock=at,
+    account: Account
+    fleet: Fleet
+    words: Words
+    say: Say
+    limits: Limits = field(default_factory=Limits)
+    targets: Targets = field(default_factory=dict)
+    health: Mapping[str, bool] = field(default_factory=dict)
+    """Key → whether its tasks have a health check."""
+    lines: bool = True
+    """Whether logs are read for evidence."""
+    clock: Clock = field(default_factory=Clock)
+
+    def carry_out(self, planned: Sequence[Wave]) -> Finished:
+        """Drive the waves to their end without a mark: a part of a larger operation.
+
+        Raises `HaltedError` where a wave cannot go on, `TargetError` at the deadline, `Interrupted` for an interrupt.
+        """
+        machine = Rollout(
+            self.fleet,
+            planned,
+            words=self.words,
+            limits=self.limits,
+            targets=self.targets,
+            health=self.health,
+            lines=self.lines,
+        )
+        observer = Observer(self.account, self.fleet, now=self.clock.utc)
+        reader = EvidenceReader(self.account, self.fleet)
+
+        def look() -> ClusterSeen:
+            seen = observer.look(stopped=True)
+            return reader.added(seen, machine.reading(seen))
+
+        most_s = self.limits.wave_s + self.limits.lines_s + self.limits.others_s
+        try:
+            return drive(
+                machine,
+                self.account,
+                look,
+                self.say,
+                patience=Patience(deadline_s=most_s * max(1, len(planned))),
+                again=self.words.again,
+                sleep=self.clock.sleep,
+                now_s=self.clock.now_s,
             )
-    except KeyboardInterrupt as interrupt:
-        where = _where(interrupt)
-        raise InterruptedRunError(
-            f"interrupted {where}; ECS goes on with what it was asked",
-            hint=f"`auroral cluster status{words.flags}` says how it stands; go on: {words.again}",
-        ) from interrupt
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(machine.where()) from interrupt
+
+    def conduct(
+        self, planned: Sequence[Wave], *, name: str, cluster_arn: str, facts: Mapping[str, str] | None = None
+    ) -> Finished:
+        """Drive the waves to their end under the operation's mark.
+
+        Raises as `carry_out` does, and `InterruptedRunError` that says how the cluster stands and what goes on.
+        """
+        operation = begun(self.account, name, self.clock.utc(), facts)
+        try:
+            with under_way(self.account, cluster_arn, operation, self.say, now=self.clock.utc):
+                return self.carry_out(planned)
+        except KeyboardInterrupt as interrupt:
+            raise InterruptedRunError(
+                f"interrupted {_where(interrupt)}; ECS goes on with what it was asked",
+                hint=f"`auroral cluster status{self.words.flags}` says how it stands; go on: {self.words.again}",
+            ) from interrupt
 
 
 def _where(interrupt: BaseException | None) -> str:

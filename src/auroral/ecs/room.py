@@ -48,6 +48,20 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every task finds room; so it is taken where it cannot be reckoned."""
         return not self.unplaced
 
+    def told(self) -> tuple[str, ...]:
+        """What whoever watches should know of it."""
+        if self.unknown:
+            return (f"note: room in pool {self.pool or '(unknown)'} is not checked: {self.unknown}",)
+        found = []
+        if self.needed and self.fits:
+            found.append(
+                f"pool {self.pool}: {self.instances} instances have not enough room, and {self.needed} of the "
+                f"{self.growth} that may still come are needed: tasks wait for them"
+            )
+        if self.fits:
+            found += [f"note: zones would be uneven: {text}" for text in self.uneven]
+        return tuple(found)
+
 
 def rooms(fleet: Fleet, seen: ClusterSeen, groups: Mapping[str, Group], counts: Mapping[str, int]) -> tuple[Room, ...]:
     """Each pool that gets more tasks by these counts."""
