@@ -83,7 +83,7 @@ def test_every_setting_reaches_its_field() -> None:
         "ramp-up": "5s", "stages": "5:10s", "count": "12", "arrival": "poisson", "seed": "4", "iterations": "2",
         "worker-count": "3", "generator-only": True, "worker-only": True, "task-queues": "4", "task-queue": "q",
         "eager-activities": False, "generator-processes": "2", "observe": "visibility", "threshold": "latency.p99<1s",
-        "output": "out", "run-id": "mine", "server-metrics": "http://x/metrics", 
+        "output": "out", "run-id": "mine", "server-metrics": "http://x/metrics", "results-url": "s3://kept/runs/",
         "nonsticky-to-sticky-poll-ratio": "0.3",
         "max-p99-latency": "123ms", "min-throughput": "17", "completion-timeout": "77s", "metrics-port": "9191",
     }  # fmt: skip
@@ -249,3 +249,12 @@ def test_no_workers_means_that_they_are_elsewhere() -> None:
 def test_a_mix_names_each_workload_once() -> None:
     [problem] = bench(workload=["timer=2", "simple", "timer"]).problems
     assert (problem.name, problem.expected) == ("workload", "each workload once, with =WEIGHT in a mix")
+
+
+def test_where_results_are_sent_is_a_setting_like_any_other() -> None:
+    resolved = resolve_bench(flags={}, environ={"AURORAL_RESULTS_URL": "s3://kept/runs"})
+    assert build(resolved).results_url == "s3://kept/runs/"
+    assert resolved.origins["results-url"].text == "AURORAL_RESULTS_URL"
+    assert resolve_bench(flags={}, environ={"AURORAL_RESULTS_URL": " "}).values["results-url"] is None
+    (problem,) = resolve_bench(flags={"results-url": "kept/runs"}, environ={}).problems
+    assert (problem.origin, problem.expected) == ("--results-url", "s3://bucket or s3://bucket/prefix/")

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from auroral.bench.object_place import Place, in_order, part_bytes
+from auroral.bench.object_place import DOCUMENT, Place, in_order, part_bytes
 from auroral.errors import AuroralError, OutputError
 
 
@@ -37,7 +37,10 @@ def deliver(storage: Storage, place: Place, run_id: str, directory: Path) -> Del
     read: the document is not there then.
     """
     sizes: dict[str, int] = {}
-    for name in in_order(_files(directory)):
+    names = in_order(_files(directory))
+    if DOCUMENT not in names:
+        raise OutputError(f"{directory} has no {DOCUMENT}", hint="it could not be written: see the errors before")
+    for name in names:
         try:
             with (directory / name).open("rb") as file:
                 sizes[name] = os.fstat(file.fileno()).st_size
