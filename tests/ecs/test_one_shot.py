@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,14 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auroral.deployment import load_outputs
 from auroral.ecs.one_shot import (
     MAX_OVERRIDE_BYTES,
+    PROGRAMS,
     LogStream,
     OneShot,
+    Place,
     Seen,
     container_of,
     ended,
     log_stream,
+    no_room,
+    place_of,
     refused,
     run_request,
     seen,
@@ -24,15 +30,19 @@ from auroral.ecs.one_shot import (
 )
 from auroral.errors import ExitCode, TargetError, UsageError
 
-TASK = OneShot(
+PLACE = Place(
     cluster="orders",
     task_definition="orders-schema",
     subnets=("subnet-1", "subnet-2"),
     security_groups=("sg-1",),
+)
+TASK = OneShot(
+    place=PLACE,
     command=("setup", "--index-timeout", "1h"),
     started_by="auroral-schema",
     client_token="t",
 )
+CONTRACT = Path(__file__).parents[2] / "infra/tests/platform/contract.json"
 CONTAINER: dict[str, Any] = {
     "name": "schema",
     "logConfiguration": {
@@ -42,15 +52,73 @@ CONTAINER: dict[str, Any] = {
 }
 
 
+def at(**changed: Any) -> OneShot:
+    """The task at another place."""
+    return msgspec.structs.replace(TASK, place=msgspec.structs.replace(PLACE, **changed))
+
+
 def test_the_request() -> None:
     request = run_request(TASK, "schema")
     assert request["overrides"] == {"containerOverrides": [{"name": "schema", "command": list(TASK.command)}]}
     network = request["networkConfiguration"]["awsvpcConfiguration"]
     assert network == {"subnets": ["subnet-1", "subnet-2"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}
     assert request["launchType"] == "EC2"
-    placed = run_request(msgspec.structs.replace(TASK, capacity_provider="spot"), "schema")
+    placed = run_request(at(capacity_provider="spot"), "schema")
     assert placed["capacityProviderStrategy"] == [{"capacityProvider": "spot", "weight": 1}]
     assert "launchType" not in placed
+
+
+def test_what_the_environment_gets_beside_its_own() -> None:
+    request = run_request(msgspec.structs.replace(TASK, environment={"AURORAL_OUTPUT": "marked"}), "schema")
+    (override,) = request["overrides"]["containerOverrides"]
+    assert override["environment"] == [{"name": "AURORAL_OUTPUT", "value": "marked"}]
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--plain-dsn=postgres://user:secret@host/db",
+        "postgres://user:secret@host/db",
+        "https://x/?X-Amz-Signature=secret",
+        "--password=secret",
+        "--client-secret",
+    ],
+)
+def test_no_secret_is_sent(argument: str) -> None:
+    with pytest.raises(UsageError, match="a password or a signature is among the arguments") as caught:
+        run_request(msgspec.structs.replace(TASK, command=("setup", argument)), "schema")
+    assert "secret" not in str(caught.value).replace("secret-", "")
+
+
+@pytest.mark.parametrize(
+    "argument", ["arn:aws:iam::123456789012:role/me@example.com", "postgres://host/db", "--user", "a:b@c", "1@2026:01"]
+)
+def test_what_only_looks_like_one_is(argument: str) -> None:
+    run_request(msgspec.structs.replace(TASK, command=("setup", argument)), "schema")
+
+
+def test_a_deployment_names_its_tasks() -> None:
+    contract = load_outputs(CONTRACT).contract
+    assert contract is not None
+    for key in PROGRAMS:
+        place = place_of(contract, key)
+        task = getattr(contract.tasks, key)
+        assert (place.cluster, place.task_definition, place.container) == ("dev", task.task_family, task.container)
+        assert (place.subnets, place.security_groups) == (task.subnet_ids, task.group_ids)
+        assert (place.capacity_provider, place.group, place.most_instances) == ("dev-main", "dev-main", 7)
+    with pytest.raises(KeyError):
+        place_of(contract, "generator")  # runs a benchmark, not a command of these
+
+
+def test_what_a_task_without_room_waits_for() -> None:
+    assert no_room(PLACE) == "it waits for a container instance with room"
+    placed = msgspec.structs.replace(PLACE, capacity_provider="spot")
+    assert "room in the capacity provider spot: its Auto Scaling group grows" in no_room(placed)
+    known = msgspec.structs.replace(placed, pool="main", group="dev-main", most_instances=7)
+    assert no_room(known) == (
+        "it waits for room in the pool main: its Auto Scaling group dev-main grows, which takes minutes, "
+        "to 7 instances at most"
+    )
 
 
 @given(st.integers(0, 2 * MAX_OVERRIDE_BYTES))

@@ -1,0 +1,157 @@
+"""One of a deployment's tasks, run to its end: as a real process, and where it does not come to its end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auroral.aws_account import Account, DryRun
+from auroral.aws_calls import Kind
+from auroral.deployment import Contract, load_outputs
+from auroral.ecs.fleet import Fleet, of_contract
+from auroral.ecs.run_task import run_in, run_task
+from auroral.errors import ExitCode, TargetError, UsageError
+from tests.ecs.test_one_shot import CONTRACT, PLACE
+from tests.ecs.test_tasks import ARN, Cluster, failure
+from tests.support.real_task import TaskAccount
+
+
+@pytest.fixture
+def contract() -> Contract:
+    found = load_outputs(CONTRACT).contract
+    assert found is not None
+    return found
+
+
+def test_the_same_output_as_here(contract: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["bench", "config", "--json"]
+    here = subprocess.run(
+        [sys.executable, "-m", "auroral", *command], capture_output=True, check=True, text=True, timeout=60
+    )
+    account, out, err = TaskAccount({}), list[str](), list[str]()
+    code = run_task(
+        account, contract, "operator", command, out=out.append, err=err.append, sleep=account.sleep, now_s=account.now
+    )
+    assert code is ExitCode.OK
+    assert "".join(f"{line}\n" for line in out) == here.stdout
+    assert err[0] == "auroral bench config is task t1 of cluster dev"
+    assert err[1:] == ["task t1: pending", "task t1: running", "task t1: stopped"]
+
+
+def test_what_it_says_of_errors_and_its_status(contract: Contract) -> None:
+    account, out, err = TaskAccount({}), list[str](), list[str]()
+    code = run_task(
+        account,
+        of_contract(contract),
+        "operator",
+        ["dsql", "probe", "--rate", "fast"],
+        out=out.append,
+        err=err.append,
+        sleep=account.sleep,
+        now_s=account.now,
+    )
+    assert (code, out) == (ExitCode.USAGE, [])
+    assert any(line.startswith("error: --rate: expected a rate") for line in err)
+
+
+def run(
+    account: Account, cluster: Cluster, key: str = "schema", **more: Any
+) -> tuple[ExitCode | None, list[str], list[str]]:
+    out: list[str] = []
+    err: list[str] = []
+    try:
+        code = run_in(
+            account,
+            PLACE,
+            key,
+            ["status", "--json"],
+            out=out.append,
+            err=err.append,
+            sleep=cluster.sleep,
+            now_s=cluster.now,
+            **more,
+        )
+    except KeyboardInterrupt:
+        return None, out, err
+    return code, out, err
+
+
+def test_auroral_schema_speaks_on_one_stream() -> None:
+    cluster = Cluster((0, "STOPPED"), exit_code=1, lines=((0, "2 tables missing"),))
+    code, out, err = run(cluster, cluster)
+    assert (code, out) == (ExitCode.FAILED, ["2 tables missing"])
+    assert err[0] == "auroral-schema status is task abc of cluster orders"
+    (request,) = cluster.requests
+    assert request["overrides"]["containerOverrides"] == [{"name": "schema", "command": ["status", "--json"]}]
+    assert request["startedBy"].startswith("auroral-schema-")
+
+
+def test_what_is_auroral_is_told_to_mark_its_lines() -> None:
+    cluster = Cluster((0, "STOPPED"), lines=((0, "@.0"),))
+    run(cluster, cluster, "visibility")
+    (override,) = cluster.requests[0]["overrides"]["containerOverrides"]
+    assert override["environment"] == [{"name": "AURORAL_OUTPUT", "value": "marked"}]
+
+
+def interrupting(cluster: Cluster) -> Cluster:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    cluster.sleep = interrupted  # type: ignore[method-assign]
+    return cluster
+
+
+def test_an_interrupt_leaves_the_task_or_stops_it() -> None:
+    cluster = interrupting(Cluster((0, "RUNNING")))
+    code, _, err = run(cluster, cluster)
+    assert (code, cluster.stopped) == (None, "")
+    stop = f"aws --region eu-west-1 ecs stop-task --cluster orders --task {ARN}"
+    assert err[-1] == f"interrupted; task abc goes on. Stop it: {stop}"
+    code, _, err = run(cluster, cluster, stop_on_interrupt=True)
+    assert (code, cluster.stopped) == (None, "interrupted by the user of auroral")
+    assert "was told to stop" in err[-1]
+    cluster.broken["stop_task"] = [(0, 1, failure(Kind.EXPIRED))]
+    assert "goes on, as it could not be stopped: x:Y failed" in run(cluster, cluster, stop_on_interrupt=True)[2][-1]
+
+
+def test_an_interrupt_while_it_is_started_says_how_to_find_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster((0, "RUNNING"))
+
+    def interrupted(**_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cluster, "_run_task", interrupted)
+    code, _, err = run(cluster, cluster)
+    assert code is None
+    assert "aws ecs list-tasks --region eu-west-1 --cluster orders --started-by auroral-schema-" in err[-1]
+
+
+def test_a_dry_run_says_the_call() -> None:
+    cluster, said = Cluster(), list[str]()
+    assert run(DryRun(cluster, said.append), cluster) == (ExitCode.OK, [], [])
+    assert "run-task" in said[0]
+    assert cluster.requests == []
+
+
+def test_a_fleet_without_outputs_knows_no_tasks() -> None:
+    with pytest.raises(UsageError, match="known from a deployment's outputs alone"):
+        run_task(
+            Cluster(),
+            Fleet(cluster="x", region="y", services={}),
+            "operator",
+            [],
+            out=lambda _: None,
+            err=lambda _: None,
+        )
+
+
+def test_no_room_at_all() -> None:
+    cluster = Cluster()
+    cluster.failures = [{"reason": "RESOURCE:MEMORY"}]
+    with pytest.raises(TargetError, match="RESOURCE:MEMORY"):
+        run(cluster, cluster)
