@@ -59,6 +59,7 @@ class Deployment:
     def complete(self, at: datetime) -> None:
         """The service is steady."""
         self.rollout, self.reason, self.updated_at = "COMPLETED", f"ECS deployment {self.id} completed.", at
+        self.is_rollback = False
 
     def fail(self, reason: str, at: datetime) -> None:
         """It launches no more tasks."""

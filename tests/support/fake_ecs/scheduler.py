@@ -74,6 +74,7 @@ class Scheduler:
         """An update ends the holding back of launches."""
         service.launches_failed, service.no_launch_until_s = 0, 0.0
         service.next_look_s = self._world.clock.elapsed_s
+        service.steady = False
         service.causes.clear()
 
     def tell(self, service: Service, text: str) -> None:

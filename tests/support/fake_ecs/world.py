@@ -234,8 +234,10 @@ class World:
 
     def _write_lines(self, task: Task) -> None:
         """Lines that are due, in the order of their seconds; those of a container that ended are lost."""
+        if task.started_s is None or (task.prepared and not task.lines):
+            return
         log = task.definition.log
-        if log is None or task.started_s is None or task.exit_code is not None or task.status == "STOPPED":
+        if log is None or task.exit_code is not None or task.status == "STOPPED":
             return
         if not task.prepared:
             task.prepared, task.lines = True, self._lines(task)
