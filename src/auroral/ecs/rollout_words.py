@@ -66,9 +66,9 @@ def missing(fleet: Fleet, names: Sequence[str]) -> Halted:
 
 def progress(one: Standing, seen: ClusterSeen, fresh: Sequence[TaskSeen], *, lines: bool) -> str:
     """`history: 3 of 4 running, 2 healthy, 1 pool warm`."""
-    text = f"{one.key}: {one.running} of {one.desired} running"
-    if one.desired:
-        text += f", {one.healthy} healthy"
+    if not one.desired:
+        return f"{one.key}: {f'{one.running} still running' if one.running else one.reason}"
+    text = f"{one.key}: {one.running} of {one.desired} running, {one.healthy} healthy"
     service = seen.services[one.key]
     if len(service.deployments) > 1 and service.primary is not None:
         text += f", {service.primary.running} of the new deployment"
