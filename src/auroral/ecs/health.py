@@ -79,8 +79,9 @@ class _Judging:
         yield from self._mark()
         if self._stopped and self._operation is None:
             yield note("services", "not started: every service is at 0", "auroral cluster up")
-        for key, service in self._fleet.services.items():
-            yield from self._service(service, self._seen.cluster.services[key])
+        ordered = self._fleet.ordered()
+        for service in (*ordered, *(one for one in self._fleet.services.values() if one not in ordered)):
+            yield from self._service(service, self._seen.cluster.services[service.key])
         yield from self._roll()
         yield from self._pools()
         yield from stores(self._fleet, self._seen)
@@ -171,16 +172,17 @@ class _Judging:
         primary = seen.primary
         if primary is None:
             return
-        back = next((one for one in seen.deployments if _ROLLED_BACK in one.reason), None)
-        if back is not None and primary.rollout == "COMPLETED":
-            yield note(key, f"its last deployment was rolled back: {back.reason}", f"auroral cluster logs {key}")
-        elif back is not None:
-            yield unhealthy(key, f"its deployment is being rolled back: {back.reason}", f"auroral cluster logs {key}")
+        logs = f"auroral cluster logs {key}"
+        back = next((one.reason for one in seen.deployments if _ROLLED_BACK in one.reason), "")
+        told = next((one.text for one in seen.events if _ROLLED_BACK in one.text), "")
+        if primary.rollout == "IN_PROGRESS" and back:
+            yield unhealthy(key, f"its deployment failed, and ECS puts the last one back: {back}", logs)
+        elif primary.rollout == "COMPLETED" and (back or told):
+            yield note(key, "its last deployment failed, and ECS put the one before it back", logs)
         elif primary.rollout == "FAILED":
             yield unhealthy(key, f"its deployment failed: {primary.reason}", f"auroral cluster roll {key}")
         elif primary.rollout == "IN_PROGRESS" and primary.failed:
-            told = f"{_tasks(primary.failed)} of its deployment did not come up"
-            yield unhealthy(key, told, f"auroral cluster logs {key}")
+            yield unhealthy(key, f"{_tasks(primary.failed)} of its deployment did not come up", logs)
 
     def _roll(self) -> Iterator[Finding]:
         pending = [

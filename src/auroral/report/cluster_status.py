@@ -173,7 +173,7 @@ def document(
         findings=[msgspec.structs.replace(one, command=_with(one.command, flags)) for one in judged.findings],
         evidence=list(judged.evidence.lines) if judged.evidence.loops else [],
         operation=judged.operation,
-        services=[_service(fleet, seen, key) for key in fleet.services],
+        services=[_service(fleet, seen, key) for key in _order(fleet)],
         pools=[_pool(fleet, seen, key) for key in fleet.pools],
         dsql=Dsql(
             cluster=fleet.named.dsql_cluster,
@@ -207,6 +207,12 @@ def schema() -> str:
     }
     made["$defs"]["StatusDocument"]["properties"]["schema"] = {"const": SCHEMA}
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+
+
+def _order(fleet: Fleet) -> list[str]:
+    """As they start; what `up` does not start comes last."""
+    first = [one.key for one in fleet.ordered()]
+    return [*first, *(key for key in fleet.services if key not in first)]
 
 
 def _with(command: str, flags: Sequence[str]) -> str:

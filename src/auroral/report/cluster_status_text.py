@@ -40,9 +40,7 @@ def text(found: StatusDocument, *, colour: bool = False) -> str:
     blocks = [
         _head(found, paint),
         [line for one in found.findings for line in _finding(one, paint)],
-        [paint("evidence", _BOLD), *(_line for one in found.evidence for _line in _wrapped(one))]
-        if found.evidence
-        else [],
+        _evidence(found, paint),
         _table(_services(found.services), paint, right=(1, 2, 3)),
         _table(_pools(found.pools), paint, right=(1, 2, 5)) if found.pools else [],
         _stores(found),
@@ -70,6 +68,13 @@ def _finding(one: Finding, paint: Paint) -> list[str]:
     lines = _hanging(f"{one.subject}: {one.text}", first=label, indent=11)
     lines[0] = paint(label.rstrip(), _SEVERITIES[one.severity]) + lines[0][len(label.rstrip()) :]
     return [*lines, *([f"{'':11}→ {one.command}"] if one.command else [])]
+
+
+def _evidence(found: StatusDocument, paint: Paint) -> list[str]:
+    """What says that it is a crash loop, beyond what the findings have told."""
+    told = {f"{one.subject}: {one.text.removeprefix('crash loop: ')}" for one in found.findings}
+    lines = [line for said in found.evidence if said not in told for line in _hanging(said, first="  ", indent=4)]
+    return [paint("evidence", _BOLD), *lines] if lines else []
 
 
 def _services(services: Sequence[Service]) -> list[tuple[str, ...]]:
@@ -231,10 +236,6 @@ def _hanging(said: str, *, first: str, indent: int) -> list[str]:
         break_on_hyphens=False,
         drop_whitespace=True,
     ) or [first.rstrip()]
-
-
-def _wrapped(said: str) -> list[str]:
-    return _hanging(said, first="  ", indent=4)
 
 
 def _clock(at: datetime | None) -> str:

@@ -1,0 +1,90 @@
+"""A deployment in the double of ECS, as `auroral cluster status` looks at it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from auroral.dsql.membership import Member
+from auroral.ecs.fleet import TEMPORAL, of_contract
+from auroral.ecs.health import Judgement, judge
+from auroral.ecs.snapshot import Membership, Snapshot
+from auroral.ecs.status import gather
+from auroral.infra.contract import parse
+from tests.support.contract_file import CONTRACT
+from tests.support.fake_ecs import FakeAws, FakeClock
+
+ES = "AWS/ES"
+GREEN = {
+    "ClusterStatus.green": 1.0,
+    "ClusterStatus.yellow": 0.0,
+    "ClusterStatus.red": 0.0,
+    "Nodes": 3.0,
+    "ClusterIndexWritesBlocked": 0.0,
+    "FreeStorageSpace": 41_000.0,
+}
+
+
+def deployed(*, settled: bool = True, connections: float = 412.0) -> FakeAws:
+    """The deployment of the example contract, all stores well."""
+    aws = FakeAws.from_fleet(
+        of_contract(parse(json.loads(CONTRACT.read_text()), "x"), "outputs.json"), clock=FakeClock()
+    )
+    monitoring = aws.world.monitoring
+    for name, value in GREEN.items():
+        monitoring.set_metric(ES, name, value)
+    monitoring.set_metric("AWS/Usage", "ResourceCount", connections)
+    status = {"EngineVersion": "OpenSearch_2.19", "Processing": False, "UpgradeProcessing": False, "Deleted": False}
+    aws.add("opensearch", "describe_domain", lambda **_: {"DomainStatus": domain(status)})
+    if settled:
+        aws.settle({key: one.planned for key, one in aws.fleet.services.items() if key != "benchmark-worker"})
+    return aws
+
+
+def domain(status: dict[str, Any]) -> dict[str, Any]:
+    """A domain as DescribeDomain answers, with what its model asks for."""
+    return {
+        "DomainId": "1/dev",
+        "DomainName": "dev",
+        "ARN": "arn:aws:es:us-east-1:123456789012:domain/dev",
+        "ClusterConfig": {},
+        **status,
+    }
+
+
+def members(aws: FakeAws, *, silent_s: float = 3.0, more: tuple[Member, ...] = ()) -> Membership:
+    """A row for each running task of Temporal's services."""
+    now = aws.clock.utc().replace(tzinfo=None)
+    rows = [
+        row(task.address, key, silent_s, now=now)
+        for key in TEMPORAL
+        for task in aws.service(key).tasks
+        if task.status == "RUNNING"
+    ]
+    return Membership(rows=(*rows, *more))
+
+
+def row(address: str, role: str = "history", silent_s: float = 3.0, *, now: Any = None) -> Member:
+    """One host's row."""
+    now = now or datetime(2026, 11, 26, 8, 0)
+    return Member(
+        host_id=f"00000000-0000-0000-0000-{abs(hash((address, role))) % 10**12:012d}",
+        role=role,
+        address=f"{address}:6934",
+        session_start=now - timedelta(hours=1),
+        last_heartbeat=now - timedelta(seconds=silent_s),
+        record_expiry=now + timedelta(hours=47),
+        silent_s=silent_s,
+    )
+
+
+def look(aws: FakeAws, **how: Any) -> Snapshot:
+    """What is to see."""
+    how.setdefault("members", lambda: members(aws))
+    return gather(aws, aws.fleet, now=aws.clock.utc, **how)
+
+
+def judged(aws: FakeAws, **how: Any) -> Judgement:
+    """How it is."""
+    return judge(aws.fleet, look(aws, **how))
