@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from auroral.bench.options import LIMITS, LOAD, SETTINGS, THRESHOLDS, WAITING, WORKLOAD, build, resolve_bench
 from auroral.bench.workload import BUILTINS
@@ -141,8 +142,8 @@ def run(
     run_id = settings.run_id or f"r{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     directory = Path(output or f"results/{run_id}")
     require_free(directory)
-    planned = worker_service(acted.fleet).planned
-    chosen = sized(settings.peak_rate_per_s, workers, planned, presets().benchmark, room_of(acted, definition))
+    service = worker_service(acted.fleet)
+    chosen = sized(settings.peak_rate_per_s, workers, service.planned, presets().benchmark, room_of(acted, definition))
     plan = make(
         acted.fleet,
         definition,
@@ -150,7 +151,7 @@ def run(
         flags=flags,
         settings=settings,
         workers=chosen.workers,
-        processes=processes_of(door, worker_service(acted.fleet)),
+        processes=processes_of(door, service),
         nonce=secrets.token_hex(8),
         come_s=timeout,
         keep_workers=keep_workers,
@@ -162,7 +163,7 @@ def run(
     process.err(plan_text(plan, chosen, length_words(settings), place.url))
     if dry_run:
         return _dry_run(process, door, plan, contract.cluster.arn)
-    observer = Observer(door, acted.fleet)
+    observer = Observer(door, msgspec.structs.replace(acted.fleet, services={BENCHMARK_WORKER: service}))
     before = observer.look(tasks=False)
     there = before.services[BENCHMARK_WORKER].desired
     if there and not yes:
@@ -172,7 +173,7 @@ def run(
     running = RemoteRun(
         plan,
         door,
-        lambda: observer.look(instances=True, stopped=True),
+        observer,
         process.err,
         again=f"auroral bench remote run {named_flags} …",
         back=f"auroral bench remote workers 0 {named_flags}",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from auroral.cli.command import Command
 from auroral.cli.deployed import Operated, deployed_options, operated
@@ -76,7 +77,7 @@ def workers(
     if dry_run:
         perform(DryRun(acted.account, process.out), scale_call(fleet.cluster, service.name, count))
         return ExitCode.OK
-    observer = Observer(acted.account, fleet)
+    observer = Observer(acted.account, msgspec.structs.replace(fleet, services={BENCHMARK_WORKER: service}))
     before = observer.look()
     if not yes:
         _ask(process, acted, before, count, before.services[BENCHMARK_WORKER].desired)
@@ -85,7 +86,7 @@ def workers(
         done = drive(
             WorkersMachine(fleet.cluster, service, count, again=again),
             acted.account,
-            lambda: observer.look(instances=True, stopped=True),
+            lambda: observer.look(stopped=True),
             process.err,
             patience=Patience(deadline_s=deadline_s),
             again=again,

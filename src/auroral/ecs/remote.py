@@ -15,6 +15,7 @@ from auroral.bench import log_document
 from auroral.bench.object_place import Place
 from auroral.ecs.drive import HaltedError, drive
 from auroral.ecs.machine import Halted
+from auroral.ecs.observe import Observer
 from auroral.ecs.one_shot import LogStream, Seen, refused
 from auroral.ecs.remote_machine import GO_S, STOP_S, Phase, RemoteMachine
 from auroral.ecs.remote_plan import RemotePlan
@@ -62,7 +63,7 @@ class RemoteRun:
         self,
         plan: RemotePlan,
         account: Account,
-        look: Callable[[], ClusterSeen],
+        observer: Observer,
         say: Say,
         *,
         again: str,
@@ -72,7 +73,7 @@ class RemoteRun:
     ) -> None:
         """`say` gets what happens and the generator's lines; `again` and `back` are commands for hints."""
         self.machine = RemoteMachine(plan, again=again, back=back)
-        self._plan, self._account, self._look_at = plan, _Placing(account, plan.cluster), look
+        self._plan, self._account, self._observer = plan, _Placing(account, plan.cluster), observer
         self._say, self._again, self._back = say, again, back
         self._sleep, self._now_s = sleep, now_s
         self._log: Log | None = None
@@ -144,7 +145,8 @@ class RemoteRun:
         return Ended(generator=self.machine.generator, halted=halted, workers_left=self.machine.workers_left)
 
     def _look(self) -> ClusterSeen:
-        seen = self._look_at()
+        coming = self.machine.phase in (Phase.CHECK, Phase.WORKERS, Phase.GENERATOR)
+        seen = self._observer.look(instances=coming, stopped=True)
         self._pass_on()
         return seen
 

@@ -200,7 +200,7 @@ class RemoteMachine:
             self._give_up(self._late(stands, seen), now_s)
         else:
             progressed, self._running = service.running > self._running, service.running
-            return Await(say=f"workers: {stands.reason}; {_instances(seen)}", progressed=progressed)
+            return Await(say=f"workers: {stands.reason}; {self._instances(seen)}", progressed=progressed)
         return None
 
     def _generator(self, seen: ClusterSeen, service: ServiceSeen, now_s: float) -> Decision | None:
@@ -212,10 +212,12 @@ class RemoteMachine:
         elif task.status == "RUNNING":
             self._go(Phase.DONE if plan.detach else Phase.RUN, now_s)
         elif self._waited_s(now_s) > plan.come_s:
-            told = f"the generator is {task.status.lower()} after {format_duration(plan.come_s)}; {_instances(seen)}"
+            told = (
+                f"the generator is {task.status.lower()} after {format_duration(plan.come_s)}; {self._instances(seen)}"
+            )
             self._give_up(Halted(reason=told, hint=self._again), now_s)
         else:
-            return Await(say=f"task {task.id}: {task.status.lower()}; {_instances(seen)}")
+            return Await(say=f"task {task.id}: {task.status.lower()}; {self._instances(seen)}")
         return None
 
     def _start(self, seen: ClusterSeen, now_s: float) -> Decision | None:
@@ -326,6 +328,11 @@ class RemoteMachine:
             facts["task"] = self.generator.id
         return set_mark(seen.arn, Operation(name=NAME, state=state, at=seen.at, facts=facts))
 
+    def _instances(self, seen: ClusterSeen) -> str:
+        provider = self._plan.provider
+        ours = [one for one in seen.instances if provider in ("", one.provider)]
+        return f"{sum(one.status == 'ACTIVE' and one.connected for one in ours)} instances are ready"
+
     def _wanted(self) -> Wanted:
         plan = self._plan
         return Wanted(
@@ -338,7 +345,7 @@ class RemoteMachine:
     def _late(self, stands: Standing, seen: ClusterSeen) -> Halted:
         return Halted(
             reason=f"the workers are not steady after {format_duration(self._plan.come_s)}: {stands.reason}; "
-            f"{_instances(seen)}",
+            f"{self._instances(seen)}",
             hint="the activities of the pool's Auto Scaling group name a shortage of instances, or a quota; "
             f"--timeout waits longer: {self._again}",
         )
@@ -354,8 +361,3 @@ def _left(seen: ClusterSeen, service: ServiceSeen) -> int:
     """Workers that are not gone yet."""
     stopping = [one for one in seen.stopped if one.service == BENCHMARK_WORKER and one.status != "STOPPED"]
     return max(service.running + service.pending, len(seen.tasks_of(BENCHMARK_WORKER)) + len(stopping))
-
-
-def _instances(seen: ClusterSeen) -> str:
-    ready = sum(one.status == "ACTIVE" and one.connected for one in seen.instances)
-    return f"{ready} instances are ready"

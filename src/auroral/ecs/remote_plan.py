@@ -74,6 +74,8 @@ class RemotePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Task definition of the workers that was registered with the generator's."""
     start_period_s: float = 0.0
     """Of a worker."""
+    provider: str = ""
+    """Capacity provider of both."""
     generator_family: str
     generator_container: str
     request: Mapping[str, Any]
@@ -255,6 +257,7 @@ def make(
         workers=workers,
         worker_definition=service.task_definition,
         start_period_s=float(service.start_period_s),
+        provider=task.capacity_provider,
         generator_family=task.task_family,
         generator_container=task.container,
         request=run_request(one_shot, task.container),
