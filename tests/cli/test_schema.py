@@ -9,12 +9,16 @@ import pytest
 
 from auroral.errors import ExitCode
 from tests.cli.conftest import Cli
+from tests.ecs.test_tasks import Cluster
 
 RECORDER = """#!/bin/sh
 printf '%s\\n' "$@"
 echo "profile ${AWS_PROFILE:-none}" >&2
 exit ${STATUS:-0}
 """
+TASK = (
+    "setup", "--where", "cluster", "--cluster", "c", "--task-definition", "t", "--subnet", "s", "--security-group", "g",
+)  # fmt: skip
 ARN = "arn:aws:iam::123456789012:role"
 
 
@@ -86,23 +90,33 @@ def test_what_needs_no_database_asks_for_none(cli: Cli, recorder: dict[str, str]
         (("setup", "--endpoint", "https://x"), "without scheme and port"),
         (("setup", "--outputs", "missing.json"), "cannot be read"),
         (
-            ("setup", "--endpoint", "a.dsql.eu-west-1.on.aws", "--cluster", "c"),
+            ("setup", "--endpoint", "a.dsql.eu-west-1.on.aws", "--cluster", "c", "--where", "here"),
             "--cluster is for a task of the cluster",
         ),
-        (("setup", "--in-cluster"), "expected --cluster, or --outputs with the output ecs_cluster"),
-        (("setup", "--in-cluster", "--cluster", "c", "--timeout", "soon"), "a duration"),
-        (("setup", "--in-cluster", "--endpoint", "x"), "--endpoint is not for --in-cluster"),
+        (("setup", "--where", "cluster"), "expected --cluster, or --outputs with the output ecs_cluster"),
+        (("setup", "--cluster", "c"), "expected --task-definition, or --outputs with"),
+        (("setup", "--where", "nowhere"), "is not one of 'here', 'cluster'"),
+        (("setup", "--outputs", "x.json", "--stack", "platform"), "expected --outputs or --stack, found both"),
+        (("setup", "--stack", "none"), "there is no directory .auroral/none"),
+        ((*TASK, "--task-timeout", "soon"), "--task-timeout: expected a duration"),
+        ((*TASK, "--endpoint", "x"), "--endpoint is not for --where cluster: the task's own environment"),
+        ((*TASK, "--", "--plain-dsn=postgres://u:secret@h/d"), "a password or a signature is among the arguments"),
+        (("setup", "--endpoint", "a.dsql.eu-west-1.on.aws", "--dry-run"), "prints the call that starts a task"),
         (("drop",), "no command drop"),
     ],
 )
-def test_wrong_usage(cli: Cli, recorder: dict[str, str], arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_usage(
+    cli: Cli, recorder: dict[str, str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.setattr("auroral.aws_account.AwsAccount", lambda **_: Cluster((0, "STOPPED")))
     ended = cli("schema", *arguments, environ=recorder)
     assert ended.code == ExitCode.USAGE
     assert words in ended.err
+    assert "secret" not in ended.err
     assert ended.out == ""
 
 
 def test_an_output_that_is_missing_is_named(cli: Cli, recorder: dict[str, str], outputs: str) -> None:
-    ended = cli("schema", "setup", "--in-cluster", "--outputs", outputs, environ=recorder)
+    ended = cli("schema", "setup", "--where", "cluster", "--outputs", outputs, environ=recorder)
     assert ended.code == ExitCode.USAGE
     assert "outputs.json has no output ecs_cluster, and --cluster is not given" in ended.err

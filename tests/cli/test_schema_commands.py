@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from auroral.ecs import tasks
+from auroral import aws_account
+from auroral.ecs.run_task import run_in
 from auroral.errors import ExitCode
 from tests.cli.conftest import Cli
 from tests.ecs.test_tasks import ARN, Cluster
@@ -44,7 +45,7 @@ def test_a_database_that_is_not_there(cli: Cli, database: dict[str, str]) -> Non
 
 
 GIVEN = (
-    "--in-cluster", "--cluster", "orders", "--task-definition", "orders-schema", "--subnet", "subnet-1",
+    "--where", "cluster", "--cluster", "orders", "--task-definition", "orders-schema", "--subnet", "subnet-1",
     "--security-group", "sg-1", "--region", "eu-west-1",
 )  # fmt: skip
 
@@ -54,8 +55,9 @@ def in_cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let the commands meet this ECS."""
 
     def put(cluster: Cluster) -> None:
-        monkeypatch.setattr(tasks, "AwsEcs", lambda **_: cluster)
-        monkeypatch.setattr(tasks.RunningTask.follow, "__kwdefaults__", {"sleep": cluster.sleep, "now_s": cluster.now})
+        monkeypatch.setattr(aws_account, "AwsAccount", lambda **_: cluster)
+        clock = {"sleep": cluster.sleep, "now_s": cluster.now}
+        monkeypatch.setattr(run_in, "__kwdefaults__", {**run_in.__kwdefaults__, **clock})
 
     return put
 
@@ -70,6 +72,15 @@ def test_in_the_cluster(cli: Cli, in_cluster: Any) -> None:
     assert request["overrides"]["containerOverrides"] == [{"name": "schema", "command": ["status", "--json"]}]
 
 
+def test_flags_of_a_task_choose_the_cluster_and_a_dry_run_starts_none(cli: Cli, in_cluster: Any) -> None:
+    cluster = Cluster((0, "STOPPED"))
+    in_cluster(cluster)
+    ended = cli("schema", "update", *GIVEN[2:], "--user", "me", "--dry-run")
+    assert (ended.code, ended.err, cluster.requests) == (ExitCode.OK, "", [])
+    assert ended.out.startswith("aws --region eu-west-1 ecs run-task --cluster orders")
+    assert '"command":["update","--user","me"]' in ended.out
+
+
 @pytest.mark.parametrize("stop", [False, True])
 def test_an_interrupt_leaves_the_task_or_stops_it(cli: Cli, in_cluster: Any, stop: bool) -> None:
     cluster = Cluster((0, "RUNNING"))
@@ -82,5 +93,5 @@ def test_an_interrupt_leaves_the_task_or_stops_it(cli: Cli, in_cluster: Any, sto
     ended = cli("schema", "setup", *GIVEN, *(("--stop-on-interrupt",) if stop else ()))
     assert ended.code == ExitCode.INTERRUPTED
     assert bool(cluster.stopped) is stop
-    words = "told to stop" if stop else f"aws ecs stop-task --cluster orders --task {ARN}"
+    words = "told to stop" if stop else f"aws --region eu-west-1 ecs stop-task --cluster orders --task {ARN}"
     assert words in ended.err

@@ -136,10 +136,11 @@ def _delete_listed(process: Process, target: DsqlTarget, rows: int, read_at: dat
     gone = [one for one in found if one.last_heartbeat < before]
     if len(gone) > rows:
         # A host whose clock is late may have come since: its row was not shown.
-        raise UsageError(
-            f"{_rows(len(gone))} could be deleted now, and {rows:,} were confirmed: nothing was deleted",
-            hint="run the same command again",
+        process.err(
+            f"error: {_rows(len(gone))} could be deleted now, and {rows:,} were confirmed: nothing was deleted\n"
+            "  hint: run the same command again"
         )
+        return ExitCode.FAILED
     deleted = asyncio.run(_delete(process, target, gone, read_at, older_than_s)) if gone else 0
     process.out(_told(deleted, rows))
     return ExitCode.OK
