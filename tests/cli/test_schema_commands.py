@@ -57,7 +57,7 @@ def in_cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
     def put(cluster: Cluster) -> None:
         monkeypatch.setattr(aws_account, "AwsAccount", lambda **_: cluster)
         clock = {"sleep": cluster.sleep, "now_s": cluster.now}
-        monkeypatch.setattr(run_in, "__kwdefaults__", {**run_in.__kwdefaults__, **clock})
+        monkeypatch.setattr(run_in, "__kwdefaults__", {**(run_in.__kwdefaults__ or {}), **clock})
 
     return put
 

@@ -50,7 +50,7 @@ def enters(account: TaskAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands meet this account."""
     monkeypatch.setattr(aws_account, "AwsAccount", lambda **_: account)
     clock = {"sleep": account.sleep, "now_s": account.now}
-    monkeypatch.setattr(run_in, "__kwdefaults__", {**run_in.__kwdefaults__, **clock})
+    monkeypatch.setattr(run_in, "__kwdefaults__", {**(run_in.__kwdefaults__ or {}), **clock})
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_what_is_confirmed_is_deleted_and_nothing_else(
 
         age_s = 59.9
 
-        def readline(self, *_: Any) -> str:
+        def readline(self, *_: Any) -> Any:
             later.extend(cluster.add_hosts(self.age_s))
             return "y\n"
 
