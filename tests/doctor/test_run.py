@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ def _check(name: str) -> Check:
     return Check(group=Group.TOOLS, name=name, state=State.OK, found="x")
 
 
-def _probe(name: str, **more: float) -> Probe:
+def _probe(name: str, **more: Any) -> Probe:
     return Probe(Group.TOOLS, name, lambda: [_check(name)], **more)
 
 
@@ -55,6 +57,30 @@ def test_one_that_does_not_end_is_not_known_and_holds_up_nobody() -> None:
     assert (late.group, late.name, late.state) == (Group.NETWORK, "stuck", State.UNKNOWN)
     assert "0.05 s" in late.found
     assert done.state is State.OK
+
+
+def test_what_nobody_waits_for_is_ended() -> None:
+    ended, never = [], threading.Event()
+
+    def stuck() -> list[Check]:
+        never.wait(30)
+        return []
+
+    def stop(name: str) -> Callable[[], None]:
+        return lambda: ended.append(name)
+
+    look_at_all(
+        [Probe(Group.TOOLS, "late", stuck, deadline_s=0.05, stop=stop("late")), _probe("done", stop=stop("done"))]
+    )
+    assert ended == ["late"]
+
+    def broken() -> list[Check]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        look_at_all([Probe(Group.TOOLS, "b", broken), Probe(Group.TOOLS, "other", stuck, stop=stop("other"))])
+    assert ended == ["late", "other"]
+    never.set()
 
 
 def test_each_has_its_own_deadline() -> None:

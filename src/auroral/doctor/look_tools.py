@@ -20,17 +20,59 @@ DOCKER_DEADLINE_S = 65.0
 
 def probes(environ: Mapping[str, str], start: Path) -> list[Probe]:
     """What there is to look at; infra/ is found from `start`."""
+    plugin, terraform, aws_cli = Program(environ), Program(environ), Program(environ)
     return [
-        Probe(Group.TOOLS, "session-manager-plugin", lambda: [_plugin(environ)]),
+        Probe(Group.TOOLS, "session-manager-plugin", lambda: [_plugin(plugin)], stop=plugin.stop),
         Probe(Group.TOOLS, "docker", lambda: [_docker(environ)], deadline_s=DOCKER_DEADLINE_S),
-        Probe(Group.TOOLS, "terraform", lambda: _terraform(environ, start)),
-        Probe(Group.TOOLS, "aws cli", lambda: [_aws_cli(environ)]),
+        Probe(Group.TOOLS, "terraform", lambda: _terraform(terraform, environ, start), stop=terraform.stop),
+        Probe(Group.TOOLS, "aws cli", lambda: [_aws_cli(aws_cli)], stop=aws_cli.stop),
     ]
 
 
-def _plugin(environ: Mapping[str, str]) -> Check:
+class Program:
+    """Asks a program, which whoever waits no more can end."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._process: subprocess.Popen[str] | None = None
+
+    def ask(self, program: str, *arguments: str, **more: str) -> str | None:
+        """What it prints, on stderr where stdout stays empty; None where it is not on PATH.
+
+        Raises `subprocess.TimeoutExpired`.
+        """
+        path = shutil.which(program, path=self._environ.get("PATH"))
+        if path is None:
+            return None
+        try:
+            self._process = subprocess.Popen(
+                [path, *arguments],
+                env={**self._environ, **more},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:  # as of another machine's architecture
+            return f"it cannot be run: {error.strerror}"
+        with self._process as process:
+            try:
+                out, err = process.communicate(timeout=TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return out or err
+
+    def stop(self) -> None:
+        """End it, where it runs."""
+        if self._process is not None:
+            self._process.kill()
+
+
+def _plugin(program: Program) -> Check:
     try:
-        return tools.plugin(ask(environ, "session-manager-plugin", "--version"))
+        return tools.plugin(program.ask("session-manager-plugin", "--version"))
     except subprocess.TimeoutExpired:
         return tools.silent("session-manager-plugin", TIMEOUT_S)
 
@@ -42,9 +84,9 @@ def _docker(environ: Mapping[str, str]) -> Check:
     return tools.docker(found, problems(found, build_for=(tools.BUILD_FOR,)))
 
 
-def _terraform(environ: Mapping[str, str], start: Path) -> list[Check]:
+def _terraform(program: Program, environ: Mapping[str, str], start: Path) -> list[Check]:
     try:
-        output = ask(environ, "terraform", "version", "-json", CHECKPOINT_DISABLE="1")
+        output = program.ask("terraform", "version", "-json", CHECKPOINT_DISABLE="1")
     except subprocess.TimeoutExpired:
         return [tools.silent("terraform", TIMEOUT_S)]
     version = tools.terraform_version(output or "")
@@ -52,35 +94,11 @@ def _terraform(environ: Mapping[str, str], start: Path) -> list[Check]:
     return [tools.terraform(output), tools.provider(provided(environ, start, platform), platform)]
 
 
-def _aws_cli(environ: Mapping[str, str]) -> Check:
+def _aws_cli(program: Program) -> Check:
     try:
-        return tools.aws_cli(ask(environ, "aws", "--version"))
+        return tools.aws_cli(program.ask("aws", "--version"))
     except subprocess.TimeoutExpired:
         return tools.silent("aws cli", TIMEOUT_S)
-
-
-def ask(environ: Mapping[str, str], program: str, *arguments: str, **more: str) -> str | None:
-    """What a program prints, on stderr where stdout stays empty; None where it is not on PATH.
-
-    Raises `subprocess.TimeoutExpired`.
-    """
-    path = shutil.which(program, path=environ.get("PATH"))
-    if path is None:
-        return None
-    try:
-        ended = subprocess.run(
-            [path, *arguments],
-            env={**environ, **more},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except OSError as error:  # as of another machine's architecture
-        return f"it cannot be run: {error.strerror}"
-    return ended.stdout or ended.stderr
 
 
 def provided(environ: Mapping[str, str], start: Path, platform: str) -> tools.Provided:

@@ -23,6 +23,8 @@ class Probe:
     look: Callable[[], Iterable[Check]]
     """Raises only what is a bug."""
     deadline_s: float = DEADLINE_S
+    stop: Callable[[], object] | None = None
+    """Ends what `look` waits for; called where nobody waits for it any more."""
 
 
 def look_at_all(probes: Sequence[Probe], *, now_s: Callable[[], float] = time.monotonic) -> tuple[Check, ...]:
@@ -31,14 +33,31 @@ def look_at_all(probes: Sequence[Probe], *, now_s: Callable[[], float] = time.mo
     A probe that is not done by its deadline is left behind in its thread, which does not keep the process from ending.
     """
     done: queue.SimpleQueue[tuple[int, list[Check] | BaseException]] = queue.SimpleQueue()
+    found: dict[int, list[Check]] = {}
+    try:
+        _gather(probes, done, found, now_s)
+    finally:
+        for number, probe in enumerate(probes):
+            if probe.stop is not None and number not in found:
+                probe.stop()
+    return tuple(check for number in range(len(probes)) for check in found[number])
+
+
+def _gather(
+    probes: Sequence[Probe],
+    done: queue.SimpleQueue[tuple[int, list[Check] | BaseException]],
+    found: dict[int, list[Check]],
+    now_s: Callable[[], float],
+) -> None:
     began_s = now_s()
     for number, probe in enumerate(probes):
         threading.Thread(target=_look, args=(number, probe, done), name=f"doctor-{probe.name}", daemon=True).start()
-    found: dict[int, list[Check]] = {}
     while waiting := [number for number in range(len(probes)) if number not in found]:
         left_s = {number: began_s + probes[number].deadline_s - now_s() for number in waiting}
         for number in (number for number in waiting if left_s[number] <= 0):
             found[number] = [_late(probes[number])]
+            if (stop := probes[number].stop) is not None:
+                stop()
         waited_s = min((one for one in left_s.values() if one > 0), default=0.0)
         if waited_s == 0.0:
             continue
@@ -49,7 +68,6 @@ def look_at_all(probes: Sequence[Probe], *, now_s: Callable[[], float] = time.mo
         if isinstance(answer, BaseException):
             raise answer
         found.setdefault(number, answer)
-    return tuple(check for number in range(len(probes)) for check in found[number])
 
 
 def _look(number: int, probe: Probe, done: queue.SimpleQueue[tuple[int, list[Check] | BaseException]]) -> None:
