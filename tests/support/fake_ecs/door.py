@@ -65,6 +65,7 @@ class FakeAws:
         self._profile = profile
         self._lock = threading.RLock()
         self._moment = (-1.0, 0)
+        self._added: set[tuple[str, str]] = set()
         self._operations: dict[str, dict[str, Operation]] = {
             "ecs": {**TasksApi(world).operations(), **ClusterApi(world).operations()},
             "autoscaling": dict(GroupsApi(world).operations()),
@@ -120,6 +121,7 @@ class FakeAws:
     def add(self, service: str, operation: str, answer: Operation) -> None:
         """Let a call of another API be answered; requests are checked as all are. `Refused` is for refusals."""
         self._operations.setdefault(service, {})[operation] = answer
+        self._added.add((service, operation))
 
     def behaviour(self, service: str, behaviour: Behaviour | Chooser, revision: int | None = None) -> None:
         """How tasks of a service (the fleet's key) behave that start from now on."""
@@ -179,7 +181,7 @@ class FakeAws:
             raise AssertionError(f"this double does not know an argument of {service}.{operation}: {error}") from error
         check_answer(service, operation, answer)
         self.faults.strike(service, operation, done=True)
-        return copy.deepcopy(answer)
+        return answer if (service, operation) in self._added else copy.deepcopy(answer)
 
     def _note(self, service: str, operation: str, arguments: Mapping[str, Any], failed: str) -> None:
         self.calls.append(Made(self.clock.elapsed_s, service, operation, copy.deepcopy(dict(arguments)), failed))
