@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from auroral.aws_account import Account, AwsError, listed
+from auroral.aws_account import Account, AwsError
 from auroral.aws_calls import Kind
 from auroral.dsql.connections import USAGE_METRIC, USAGE_NAMESPACE, USAGE_PERIOD_S, CloudWatchCount, usage_dimensions
 from auroral.ecs.crash_loop import RING_TROUBLE
@@ -86,10 +86,14 @@ def domain(account: Account, name: str) -> DomainSeen:
 def alarms(account: Account, prefix: str) -> tuple[AlarmSeen, ...]:
     """Those in ALARM whose names begin so. Raises `AwsError`."""
     found: list[Any] = []
-    arguments = {"AlarmNamePrefix": prefix, "StateValue": "ALARM"}
-    for field in ("MetricAlarms", "CompositeAlarms"):
-        types = {"AlarmTypes": [field.removesuffix("s")]}
-        found += listed(account, "cloudwatch", "describe_alarms", field, token="NextToken", **arguments, **types)
+    asked = {"AlarmNamePrefix": prefix, "StateValue": "ALARM", "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+    following: dict[str, Any] = {}
+    while True:
+        answer = account.call("cloudwatch", "describe_alarms", **asked, **following)
+        found += [*(answer.get("MetricAlarms") or ()), *(answer.get("CompositeAlarms") or ())]
+        if not answer.get("NextToken"):
+            break
+        following = {"NextToken": answer["NextToken"]}
     return tuple(
         AlarmSeen(
             name=str(one["AlarmName"]),
@@ -97,6 +101,7 @@ def alarms(account: Account, prefix: str) -> tuple[AlarmSeen, ...]:
             description=str(one.get("AlarmDescription") or ""),
         )
         for one in sorted(found, key=lambda one: str(one["AlarmName"]))
+        if one.get("StateValue") == "ALARM"
     )
 
 
