@@ -168,27 +168,29 @@ def _of_builder(tools: Tools, build_for: Sequence[str], load: bool) -> list[Want
     return wants
 
 
-def look(environ: Mapping[str, str], *, builder: str | None = None, boot: bool = False) -> Tools:
-    """See what is here. With `boot` a builder that does not run is started, as a build would do. Raises nothing."""
+def look(
+    environ: Mapping[str, str], *, builder: str | None = None, boot: bool = False, timeout_s: float = _LOOK_TIMEOUT_S
+) -> Tools:
+    """See what is here. With `boot` a builder that does not run is started, as a build would do. Raises nothing.
+
+    `timeout_s` is for each question; docker asks an engine that is far away.
+    """
     docker = shutil.which("docker", path=environ.get("PATH"))
     if docker is None:
         return Tools(docker=None)
-    version, said = _ask(docker, environ, "buildx", "version")
+    version, said = _ask(docker, environ, timeout_s, "buildx", "version")
     buildx = buildx_version(version)
     if buildx is None:
         return Tools(docker=docker, said=said)
-    info, _ = _ask(docker, environ, "info", "--format", "{{json .}}")
+    info, _ = _ask(docker, environ, timeout_s, "info", "--format", "{{json .}}")
     named = ("--builder", builder) if builder else ()
-    timeout_s = _BOOT_TIMEOUT_S if boot else _LOOK_TIMEOUT_S
-    inspected, said = _ask(
-        docker, environ, "buildx", "inspect", *named, *(("--bootstrap",) if boot else ()), timeout_s=timeout_s
-    )
+    boots = ("--bootstrap",) if boot else ()
+    inspect_s = _BOOT_TIMEOUT_S if boot else timeout_s
+    inspected, said = _ask(docker, environ, inspect_s, "buildx", "inspect", *named, *boots)
     return Tools(docker=docker, buildx=buildx, engine=engine_of(info), builder=builder_of(inspected), said=said)
 
 
-def _ask(
-    docker: str, environ: Mapping[str, str], *arguments: str, timeout_s: float = _LOOK_TIMEOUT_S
-) -> tuple[str, str]:
+def _ask(docker: str, environ: Mapping[str, str], timeout_s: float, *arguments: str) -> tuple[str, str]:
     """Stdout, whatever the status, and the last line of stderr."""
     try:
         ended = subprocess.run(

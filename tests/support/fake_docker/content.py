@@ -1,0 +1,36 @@
+"""What an image of the double is made of: an index of manifests, as buildx writes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+def sha256(text: str) -> str:
+    """A digest."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def manifest(made_of: str) -> str:
+    """One platform's image."""
+    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": sha256(made_of), "size": len(made_of)}
+    return json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []})
+
+
+def index(platforms: Iterable[str], made_of: str) -> str:
+    """An image for these platforms, with the attestation that buildx adds."""
+    entries = []
+    for platform in platforms:
+        os_name, architecture, *variant = platform.split("/")
+        named = {"architecture": architecture, "os": os_name, **({"variant": variant[0]} if variant else {})}
+        entries.append(_entry(manifest(f"{made_of} {platform}"), named))
+    entries.append(_entry(manifest(f"{made_of} attestation"), {"architecture": "unknown", "os": "unknown"}))
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
+
+
+def _entry(text: str, platform: dict[str, str]) -> dict[str, object]:
+    return {"mediaType": MANIFEST, "digest": sha256(text), "size": len(text), "platform": platform}
