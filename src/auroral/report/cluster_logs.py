@@ -58,7 +58,7 @@ def _document(message: str) -> Mapping[str, Any] | None:
 
 
 def _readable(document: Mapping[str, Any], colour: bool) -> str:
-    level = str(document["level"]).lower()
+    level = _plain(str(document["level"]).lower())
     message = next(name for name in _MESSAGES if name in document)
     known = {"level", message, *_TIMES, *_PLACES}
     parts = [_paint(f"{level[:5]:5}", _LEVELS.get(level, 0), colour), _plain(str(document[message]))]
@@ -73,7 +73,7 @@ def _value(value: Any) -> str:
     """As `key=value` shows it: in quotes where it would not be one word."""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     plain = text and text.isprintable() and not any(one in text for one in ' "=')
-    return text if plain or not isinstance(value, str) else _plain(msgspec.json.encode(text).decode())
+    return _plain(text if plain or not isinstance(value, str) else msgspec.json.encode(text).decode())
 
 
 def _plain(text: str) -> str:
