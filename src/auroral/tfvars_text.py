@@ -49,7 +49,7 @@ def table(text: str, variable: str, origin: str) -> dict[str, str]:
     pairs = re.findall(
         r'^\s*([A-Za-z_][\w-]*)\s*=\s*("(?:\\.|[^"\\\n])*")\s*$', block[1] if block else "", re.MULTILINE
     )
-    return {name: str(json.loads(value)) for name, value in pairs}
+    return {name: str(json.loads(value)).replace("$${", "${").replace("%%{", "%{") for name, value in pairs}
 
 
 def _names(text: str, origin: str) -> list[tuple[str, int]]:
