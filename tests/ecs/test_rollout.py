@@ -159,8 +159,7 @@ def test_a_deployment_that_is_rolled_back_halts_with_its_reasons(keeps_id: bool)
         site.drive(waves.roll)
     error = raised.value
     assert error.exit_code == ExitCode.UNREACHABLE
-    rolled_back = error.message.startswith("history: ECS rolled it back to dev-history:1")
-    assert rolled_back or "of its tasks stopped since this began" in error.message
+    assert error.message.startswith("history: ECS rolled it back to dev-history:1: ECS deployment circuit breaker")
     assert "a task stopped: Essential container in task exited (history: exit code 2)" in error.message
     assert "auroral cluster logs history --outputs o.json" in error.hint
     assert "auroral cluster up --outputs o.json" in error.hint
@@ -172,7 +171,7 @@ def test_health_checks_that_never_pass_are_a_failure_too() -> None:
     site.aws.settle(PLANNED)
     made = site.aws.register("worker")
     site.aws.behaviour("worker", Behaviour(never_healthy=True), made.revision)
-    with pytest.raises(HaltedError, match=r"(?s)worker: .*(rolled it back|tasks stopped)"):
+    with pytest.raises(HaltedError, match=r"(?s)worker: ECS rolled it back.*Task failed container health checks"):
         site.drive(waves.roll)
 
 

@@ -158,8 +158,8 @@ def _short(one: Unplaced, pool: Pool, instances: int, growth: int, fresh: Vector
     short = " and ".join(UNITS[resource] for resource in one.short)
     new = f" + {growth} new of {fresh[0]:,} CPU units and {fresh[1]:,} MiB" if growth else ""
     return (
-        f"{one.count} of {one.size.service} find no room: each needs {needs}; on {instances} instances{new} of pool "
-        f"{pool.key} {left} are left in all: short of {short}"
+        f"{one.count} of {one.size.service} find no room: each needs {needs}; {instances} instances{new} of pool "
+        f"{pool.key} have {left} left in all, the others placed: short of {short}"
     )
 
 

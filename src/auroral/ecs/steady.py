@@ -156,7 +156,9 @@ def _faults(view: _View, failures: list[TaskSeen]) -> Iterator[str]:
         yield rolled_back
     if primary is not None and primary.rollout == "FAILED" and primary.id not in view.began.failed:
         yield f"its deployment failed: {primary.reason or 'ECS gives no reason'}"
-    if len(failures) >= threshold(service.desired) and view.waited_s >= view.wanted.start_period_s:
+    # A deployment is the breaker's to judge: it also rolls back, which is worth waiting for.
+    most = threshold(service.desired) * (2 if view.wanted.other_than else 1)
+    if len(failures) >= most and view.waited_s >= view.wanted.start_period_s:
         yield f"{len(failures)} of its tasks stopped since this began: {_words(failures)[0]}"
 
 

@@ -121,7 +121,7 @@ def told(step: Step, service: ServiceSeen) -> str:
         parts.append(f"{service.desired} → {step.count} tasks")
     if step.task_definition and service.task_definition != step.task_definition:
         parts.append(f"{revision(service.task_definition)} → {revision(step.task_definition)}")
-    elif step.force:
+    elif step.force or _failed(service):
         parts.append(f"a new deployment of {revision(service.task_definition)}")
     return f"{step.key}: {', '.join(parts) or 'as wanted'}"
 
