@@ -93,21 +93,21 @@ def test_trunking_is_needed_once_there_is_a_deployment_and_insights_never_are() 
 
 def test_roles_that_are_there_must_be_left_out_of_bootstrap() -> None:
     some = SERVICES[:2]
-    check = account.linked_roles(some, bootstrapped=False, deployed=False)
+    check = account.linked_roles(some, SERVICES, bootstrapped=False, deployed=False)
     assert check.state is State.WARN
     assert SERVICES[2] in check.remedy
     assert SERVICES[3] in check.remedy
     assert f'"{SERVICES[0]}"' not in check.remedy
-    check = account.linked_roles(SERVICES, bootstrapped=False, deployed=False)
+    check = account.linked_roles(SERVICES, SERVICES, bootstrapped=False, deployed=False)
     assert (check.state, check.remedy.endswith("service_linked_roles = []")) == (State.WARN, True)
-    assert account.linked_roles((), bootstrapped=False, deployed=False).remedy == account.BOOTSTRAP
+    assert account.linked_roles((), SERVICES, bootstrapped=False, deployed=False).remedy == account.BOOTSTRAP
 
 
 def test_roles_are_missing_of_a_deployment_only() -> None:
-    assert account.linked_roles(SERVICES, bootstrapped=True, deployed=True).state is State.OK
-    assert account.linked_roles(SERVICES, bootstrapped=None, deployed=False).state is State.OK
-    assert account.linked_roles(SERVICES[:3], bootstrapped=True, deployed=True).state is State.MISSING
-    assert account.linked_roles(SERVICES[:3], bootstrapped=True, deployed=False).state is State.WARN
+    assert account.linked_roles(SERVICES, SERVICES, bootstrapped=True, deployed=True).state is State.OK
+    assert account.linked_roles(SERVICES, SERVICES, bootstrapped=None, deployed=False).state is State.OK
+    assert account.linked_roles(SERVICES[:3], SERVICES, bootstrapped=True, deployed=True).state is State.MISSING
+    assert account.linked_roles(SERVICES[:3], SERVICES, bootstrapped=True, deployed=False).state is State.WARN
 
 
 def test_bucket_and_repositories_are_warned_of_before_a_deployment_and_missing_of_one() -> None:

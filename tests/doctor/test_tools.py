@@ -10,6 +10,8 @@ from auroral.doctor import tools
 from auroral.doctor.checks import State
 from auroral.doctor.tools import Provided
 from auroral.images.tools import Builder, Engine, Tools, problems
+from auroral.infra import terraform
+from auroral.infra.terraform import LEAST_VERSION
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def _version(text: str) -> str:
     ],
 )
 def test_terraform(output: str | None, state: State) -> None:
-    assert tools.terraform(output).state is state
+    assert tools.terraform(output, LEAST_VERSION).state is state
 
 
 @pytest.mark.parametrize(
@@ -108,6 +110,10 @@ PIN = ">= 5.100.0, < 6.0.0"
 def test_the_provider(provided: Provided, state: State, told: str) -> None:
     check = tools.provider(provided, "linux_arm64")
     assert (check.state, told in check.found) == (state, True)
+
+
+def test_the_mirror_is_the_one_of_auroral_infra() -> None:
+    assert tools.MIRROR == terraform.MIRROR
 
 
 def test_the_aws_cli_is_not_needed() -> None:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 import msgspec
 
 from auroral.doctor.checks import Check, Group, State
-from auroral.infra.smoke_account import SERVICES
 
 REPOSITORIES = ("server", "benchmark", "grafana", "ui", "collector")
 """The default of stacks/bootstrap, which a test compares."""
@@ -146,13 +145,17 @@ def settings(values: Mapping[str, str], *, deployed: bool) -> list[Check]:
     ]
 
 
-def linked_roles(there: Collection[str], *, bootstrapped: bool | None, deployed: bool) -> Check:
-    """Service-linked roles. Before the bootstrap stack makes them, it must be told of those that are there already."""
-    lacks = [one for one in SERVICES if one not in there]
-    has = [one for one in SERVICES if one in there]
+def linked_roles(there: Collection[str], needed: Sequence[str], *, bootstrapped: bool | None, deployed: bool) -> Check:
+    """Service-linked roles, by their services.
+
+    Before the bootstrap stack makes them, it must be told of those that are there already; `bootstrapped` is None
+    where it is not known whether it has run.
+    """
+    lacks = [one for one in needed if one not in there]
+    has = [one for one in needed if one in there]
     name, remedy, state = "service-linked roles", "", State.OK
     if not lacks:
-        found = f"all {len(SERVICES)} are there"
+        found = f"all {len(needed)} are there"
         if bootstrapped is False:
             state, remedy = State.WARN, _told_of(lacks)
             found += ", and the bootstrap stack would make them again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -118,9 +117,3 @@ def not_asked(group: Group, name: str, failure: Failure) -> Check:
     else:
         found, remedy = f"{failure.call}: {failure.code}: {failure.words}", ""
     return Check(group=group, name=name, state=State.UNKNOWN, found=found, remedy=remedy)
-
-
-def worst(checks: Sequence[Check]) -> State:
-    """The worst state among them."""
-    order = (State.MISSING, State.UNKNOWN, State.WARN)
-    return next((state for state in order if any(one.state is state for one in checks)), State.OK)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from auroral import __version__
 from auroral.doctor import account as judged
 from auroral.doctor import look_network, look_quotas, look_tools
 from auroral.doctor.checks import OF_AWS, Check, Diagnosis, Group, Sized
-from auroral.doctor.look_aws import Asked, Watched, credentials_of, known_regions, without
+from auroral.doctor.look_aws import Asked, Opened, Watched, credentials_of, known_regions, without
 from auroral.doctor.look_network import Watch
 from auroral.doctor.run import Probe, look_at_all
+from auroral.doctor.tools import MIRROR
 from auroral.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from auroral.dsql.target import DsqlTarget
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
     """What to look at, and for whom."""
 
     groups: tuple[Group, ...]
     region: str | None
     """None: no region is named anywhere."""
     project: str
-    deployment: Any = None
-    """A `Deployment`; None: there is none yet."""
-    needs: Any = None
-    """`Needs`; None: quotas are not looked at."""
+    deployment: Deployment | None = None
+    """None: there is none yet."""
+    needs: Needs | None = None
+    """What quotas are held against; None: they are not looked at."""
 
 
 def diagnose(
@@ -43,7 +44,7 @@ def diagnose(
     environ: Mapping[str, str],
     start: Path,
     now: datetime,
-    open_account: Callable[[str], Any],
+    open_account: Callable[[str], Opened],
 ) -> Diagnosis:
     """Look at everything that is wanted, at once.
 
@@ -53,7 +54,7 @@ def diagnose(
     of_aws = [group for group in OF_AWS if group in wanted.groups]
     known, asked, watched = _account(wanted, of_aws, now, open_account)
     aws_probes = [] if asked is None else asked.probes(wanted.groups)
-    if asked is not None and Group.QUOTAS in wanted.groups:
+    if asked is not None and wanted.needs is not None and Group.QUOTAS in wanted.groups:
         contract = wanted.deployment.contract if wanted.deployment is not None else None
         aws_probes += look_quotas.probes(asked, wanted.needs, contract, now)
     watch = Watch()
@@ -75,7 +76,7 @@ def diagnose(
 
 
 def _account(
-    wanted: Wanted, of_aws: Collection[Group], now: datetime, open_account: Callable[[str], Any]
+    wanted: Wanted, of_aws: Collection[Group], now: datetime, open_account: Callable[[str], Opened]
 ) -> tuple[list[Check], Asked | None, Watched | None]:
     """The account to ask, and what is known without asking it."""
     if not of_aws:
@@ -107,8 +108,6 @@ def _account(
 
 
 def _local(wanted: Wanted, environ: Mapping[str, str], start: Path, watch: Watch) -> list[Probe]:
-    from auroral.infra.terraform import MIRROR
-
     found = []
     if Group.TOOLS in wanted.groups:
         found += look_tools.probes(environ, start)

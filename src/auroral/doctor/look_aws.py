@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from auroral import aws
 from auroral.aws_account import Account, AwsError, listed
@@ -15,9 +15,18 @@ from auroral.doctor.account import Caller, Credentials
 from auroral.doctor.checks import Check, Group, State, not_asked
 from auroral.doctor.run import Probe
 from auroral.errors import UsageError
+from auroral.infra.smoke_account import SERVICES
 
 _NO_ENDPOINT = "EndpointConnectionError"
 """botocore's, where a name does not resolve or nobody listens."""
+
+
+class Opened(Account, Protocol):
+    """An account that says where its credentials come from, as `AwsAccount` does."""
+
+    @property
+    def session(self) -> Any:
+        """boto3's."""
 
 
 class Watched:
@@ -154,7 +163,7 @@ class Asked:
             bootstrapped: bool | None = self._has_bucket(caller)
         except AwsError:
             bootstrapped = None
-        return [judged.linked_roles(there, bootstrapped=bootstrapped, deployed=self._deployed)]
+        return [judged.linked_roles(there, SERVICES, bootstrapped=bootstrapped, deployed=self._deployed)]
 
     def _bucket(self, caller: Caller) -> list[Check]:
         name = judged.state_bucket(self._project, caller.account_id, self.account.region)

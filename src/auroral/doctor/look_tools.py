@@ -85,13 +85,15 @@ def _docker(environ: Mapping[str, str]) -> Check:
 
 
 def _terraform(program: Program, environ: Mapping[str, str], start: Path) -> list[Check]:
+    from auroral.infra.terraform import LEAST_VERSION
+
     try:
         output = program.ask("terraform", "version", "-json", CHECKPOINT_DISABLE="1")
     except subprocess.TimeoutExpired:
         return [tools.silent("terraform", TIMEOUT_S)]
     version = tools.terraform_version(output or "")
     platform = version.platform if version else ""
-    return [tools.terraform(output), tools.provider(provided(environ, start, platform), platform)]
+    return [tools.terraform(output, LEAST_VERSION), tools.provider(provided(environ, start, platform), platform)]
 
 
 def _aws_cli(program: Program) -> Check:
@@ -103,14 +105,13 @@ def _aws_cli(program: Program) -> Check:
 
 def provided(environ: Mapping[str, str], start: Path, platform: str) -> tools.Provided:
     """What the platform stack pins, and what the mirror has of it for `platform`."""
-    from auroral.infra.terraform import MIRROR
     from auroral.infra.working_copy import find_infra
 
     try:
         constraint = tools.pinned((find_infra(None, start) / "stacks/platform/versions.tf").read_text(encoding="utf-8"))
     except (UsageError, OSError):
         constraint = None
-    mirror = environ.get(MIRROR) or None
+    mirror = environ.get(tools.MIRROR) or None
     if mirror is None:
         return tools.Provided(constraint=constraint, mirror=None)
     return tools.Provided(constraint=constraint, mirror=mirror, versions=mirrored(Path(mirror), platform))

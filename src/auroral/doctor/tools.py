@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from auroral.doctor.checks import Check, Group, State
-from auroral.images.tools import Tools, Want
-from auroral.infra.terraform import LEAST_VERSION, MIRROR
+
+if TYPE_CHECKING:
+    from auroral.images.tools import Tools, Want
 
 LEAST_PLUGIN = (1, 2, 764, 0)
 """Of the Session Manager plugin: the earliest that AWS supports, by its release history as of November 2026."""
+MIRROR = "AURORAL_TERRAFORM_MIRROR"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 BUILD_FOR = "linux/arm64"
 """The platform of the default instances."""
@@ -125,15 +128,15 @@ def docker(tools: Tools, wants: Collection[Want]) -> Check:
     return _check(name, State.OK, f"buildx {tools.buildx}, builder {builder.name} ({builder.driver})")
 
 
-def terraform(output: str | None) -> Check:
+def terraform(output: str | None, least_version: Version) -> Check:
     """Terraform; None: it is not on PATH."""
-    least, remedy = _dotted(LEAST_VERSION), f"install it: {_TERRAFORM}"
+    least, remedy = _dotted(least_version), f"install it: {_TERRAFORM}"
     if output is None:
         return _check("terraform", State.MISSING, f"not on PATH; {least} or later is needed", remedy)
     found = terraform_version(output)
     if found is None:
         return _check("terraform", State.MISSING, f"it prints no version: {_brief(output)}", remedy)
-    if found.version < LEAST_VERSION:
+    if found.version < least_version:
         return _check("terraform", State.MISSING, f"{found.text}; {least} or later is needed", remedy)
     return _check("terraform", State.OK, found.text)
 
