@@ -12,8 +12,10 @@ import socket
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +134,13 @@ def test_a_port_that_is_taken(run: Any, account: SessionAccount) -> None:
 
 def test_a_session_that_ends_is_no_success(run: Any, account: SessionAccount) -> None:
     account.mode = "ends"
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        account.port = found.getsockname()[1]
     ended = run("forward", "ui", "--port", "0")
     assert ended.code == ExitCode.UNREACHABLE
     assert re.fullmatch(r"http://localhost:\d+\n", ended.out)
+    assert "nothing answers behind it yet: Connection to destination port failed" in ended.err
     assert "Session timed out" in ended.err
     assert "--keep opens it again" in ended.err
 
@@ -232,16 +238,30 @@ def test_a_command_at_a_terminal_reads_from_it(seated: Any) -> None:
     assert "auroral-" not in command.seen
 
 
+class Page(BaseHTTPRequestHandler):
+    """Answers anything with nothing."""
+
+    def do_GET(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 def test_ctrl_c_ends_a_forwarded_port_in_good_order(seated: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as behind:
-        forward = seated("forward", "ui", "--port", "0", port=behind.getsockname()[1])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as behind:
+        threading.Thread(target=behind.serve_forever, daemon=True).start()
+        forward = seated("forward", "ui", "--port", "0", port=behind.server_port)
         forward.until("Ctrl-C ends it")
+        assert "nothing answers" not in forward.seen
         found = re.search(r"http://localhost:(\d+)", forward.seen)
         assert found is not None
         forward.type("\x03")
         forward.until("closed")
         assert forward.end() == 0
         assert forward.terminated == 1
+        behind.shutdown()
     with socket.socket() as free:
         assert free.connect_ex(("127.0.0.1", int(found[1]))) != 0
 

@@ -123,9 +123,7 @@ def _port(session: str, work: Mapping[str, Any]) -> None:
         return
     say(f"Port {listener.getsockname()[1]} opened for sessionId {session}.\nWaiting for connections...\n")
     if work["mode"] == "ends":
-        time.sleep(0.3)
-        say(f"\n\nSessionId: {session} : Session timed out\n\n")
-        return
+        threading.Timer(0.6, _time_out, (session,)).start()
     while True:
         here, _ = listener.accept()
         try:
@@ -136,6 +134,11 @@ def _port(session: str, work: Mapping[str, Any]) -> None:
             continue
         for source, sink in ((here, there), (there, here)):
             threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+
+
+def _time_out(session: str) -> None:
+    os.write(1, f"\n\nSessionId: {session} : Session timed out\n\n".encode())
+    os._exit(0)
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:

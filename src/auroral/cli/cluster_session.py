@@ -70,7 +70,7 @@ def _forward(
 ) -> ExitCode:
     from auroral.aws_account import DryRun
     from auroral.ecs.session import find_target
-    from auroral.ecs.session_forward import Tunnel, check_free, kept
+    from auroral.ecs.session_forward import Tunnel, check_free, kept, web_answers
     from auroral.ecs.session_plan import forward_call, is_web, remote_port_of, service_of
     from auroral.ecs.session_plugin import Plugin
 
@@ -86,6 +86,10 @@ def _forward(
 
     def opened(tunnel: Tunnel) -> None:
         scheme = "http://" if is_web(known, remote) else ""
+        if scheme and not web_answers(tunnel.port):
+            process.err(
+                f"{service}: the port is open, but nothing answers behind it yet: {tunnel.words() or 'no words'}"
+            )
         process.out(f"{scheme}localhost:{tunnel.port}")
         process.err(f"{service}: port {remote} of task {tunnel.target.task_id}; Ctrl-C ends it")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import http.client
 import os
 import re
 import socket
@@ -25,6 +26,7 @@ OPEN_TIMEOUT_S = 30.0
 LOOK_S = 15.0
 """Between two looks at the task: the plugin does not always notice that its other side is gone."""
 STEP_S = 0.5
+WEB_S = 10.0
 _OPENED = re.compile(r"Port (\d+) opened for session")
 _REFUSED = ("Cannot perform start session:", "Connection to destination port failed")
 
@@ -140,6 +142,19 @@ def check_free(port: int) -> None:
             raise UsageError(
                 f"the local port {port} cannot be had: {error.strerror}", hint="--port 0 takes a free one"
             ) from error
+
+
+def web_answers(port: int, timeout_s: float = WEB_S) -> bool:
+    """Whether a web server answers behind a local port, whatever it says."""
+    asked = http.client.HTTPConnection("localhost", port, timeout=timeout_s)
+    try:
+        asked.request("GET", "/", headers={"Connection": "close"})
+        asked.getresponse().read(1)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asked.close()
+    return True
 
 
 @contextlib.contextmanager
