@@ -74,7 +74,7 @@ def test_instances_tell_what_is_left_of_them() -> None:
     ],
 )
 def test_a_task_without_room_waits_in_provisioning_and_an_event_says_why(
-    changes: dict[str, int], trunking: bool, fit: int, lacks: str
+    changes: dict[str, Any], trunking: bool, fit: int, lacks: str
 ) -> None:
     """Guide, "service event messages": insufficient CPU units, insufficient memory, ENI attachment points."""
     aws = small(service(**changes), pools=(pool(minimum=1, maximum=1),), trunking=trunking)

@@ -9,6 +9,9 @@ from typing import Any
 
 from tests.support.fake_ecs.failures import client
 
+UNSET: Mapping[str, Any] = {"cpu": 0, "environment": [], "mountPoints": [], "portMappings": [], "volumesFrom": []}
+"""What ECS tells of a container that was registered without."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
@@ -57,7 +60,7 @@ class Definition:
             "runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
             "placementConstraints": [constraint] if self.attribute else [],
             "volumes": [],
-            "containerDefinitions": copy.deepcopy([dict(one) for one in self.containers]),
+            "containerDefinitions": copy.deepcopy([{**UNSET, **one} for one in self.containers]),
         }
 
 

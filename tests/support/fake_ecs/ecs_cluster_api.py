@@ -72,7 +72,7 @@ class ClusterApi:
             found.exec_enabled = enableExecuteCommand
         if definition != found.task_definition or forceNewDeployment:
             world.scheduler.deploy(found, definition)
-        return {"service": found.described(world.names.cluster_arn)}
+        return {"service": found.described(world.names.cluster_arn) | {"tags": self._tags(found.arn)}}
 
     def describe_services(
         self, *, services: list[str], cluster: str | None = None, include: list[str] | None = None

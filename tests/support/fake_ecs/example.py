@@ -47,8 +47,9 @@ def service(key: str = "history", **changes: Any) -> FleetService:
 
 def pool(key: str = "main", **changes: Any) -> Pool:
     """Three m7g.xlarge, four at most: 4,096 CPU units each."""
-    facts: dict[str, Any] = {"provider": f"dev-{key}", "group": f"dev-{key}", "instance_type": "m7g.xlarge"}
-    return Pool(**({"key": key, "minimum": 3, "maximum": 4} | facts | changes))
+    facts: dict[str, Any] = {"key": key, "minimum": 3, "maximum": 4, "provider": f"dev-{key}"}
+    facts |= {"group": f"dev-{key}", "instance_type": "m7g.xlarge"}
+    return Pool(**(facts | changes))
 
 
 def small(*services: FleetService, pools: tuple[Pool, ...] = (), **options: Any) -> FakeAws:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from tests.support.fake_ecs.clock import FakeClock
@@ -105,7 +106,7 @@ class Monitoring:
                 {
                     "Id": query["Id"],
                     "Label": query.get("Label", query["MetricStat"]["Metric"]["MetricName"]),
-                    "Timestamps": [self._clock.utc()] * len(values),
+                    "Timestamps": [self._clock.utc() - timedelta(minutes=back) for back in range(len(values))],
                     "Values": values,
                     "StatusCode": "Complete",
                 }
@@ -117,9 +118,11 @@ class Monitoring:
     ) -> dict[str, Any]:
         """Points in no order that is promised; here by time."""
         metric = {"Namespace": Namespace, "MetricName": MetricName, "Dimensions": rest.get("Dimensions", [])}
+        values, now = self._values(metric), self._clock.utc()
+        times = [now - timedelta(minutes=len(values) - 1 - index) for index in range(len(values))]
         points = [
-            {"Timestamp": self._clock.utc(), "Unit": "None", **{name: value for name in Statistics or ()}}
-            for value in self._values(metric)
+            {"Timestamp": at, "Unit": "None", **dict.fromkeys(Statistics or (), value)}
+            for at, value in zip(times, values, strict=True)
         ]
         return {"Label": MetricName, "Datapoints": points}
 
