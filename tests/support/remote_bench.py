@@ -110,16 +110,18 @@ class Bench:
 
     def workers(self, number: int | None = None, **options: Any) -> int:
         """`auroral bench remote workers`."""
-        given = {"number": number, "rate": None, "timeout": "15m", "yes": False, "dry_run": False, **options}
+        given = {"number": number, "rate": None, "timeout": "15m", "yes": False, "dry_run": False}
+        given |= {**self._common(), **options}
         clocked = {"sleep": self.clock.sleep, "now_s": self.clock.now_s}
-        return self._ended(lambda process: workers(process, **clocked, **self._common(), **given))
+        return self._ended(lambda process: workers(process, **clocked, **given))
 
     def results(self, run_id: str | None = None, **options: Any) -> int:
         """`auroral bench remote results`."""
         given: dict[str, Any] = {
-            "last": False, "task": None, "document": False, "output": None, "limit": 20, "json": False, **options,
+            "last": False, "task": None, "document": False, "output": None, "limit": 20, "json": False,
+            **self._common(), **options,
         }  # fmt: skip
-        return self._ended(lambda process: results(process, run_id=run_id, **self._common(), **given))
+        return self._ended(lambda process: results(process, run_id=run_id, **given))
 
     @property
     def said(self) -> str:

@@ -190,7 +190,9 @@ class RemoteMachine:
             )
             return Act(calls=calls, say=f"scaling {plan.service} from {service.desired} to {plan.workers}")
         waited_s = self._waited_s(now_s)
-        stands = standing(seen, self._wanted(), self._before, waited_s)
+        stands = standing(
+            seen, wanted(plan.workers, plan.start_period_s, plan.worker_definition), self._before, waited_s
+        )
         if stands.state is State.STEADY:
             self._go(Phase.GENERATOR, now_s)
         elif stands.state is State.FAILING:
@@ -333,15 +335,6 @@ class RemoteMachine:
         ours = [one for one in seen.instances if provider in ("", one.provider)]
         return f"{sum(one.status == 'ACTIVE' and one.connected for one in ours)} instances are ready"
 
-    def _wanted(self) -> Wanted:
-        plan = self._plan
-        return Wanted(
-            key=BENCHMARK_WORKER,
-            count=plan.workers,
-            task_definition=plan.worker_definition,
-            start_period_s=plan.start_period_s,
-        )
-
     def _late(self, stands: Standing, seen: ClusterSeen) -> Halted:
         return Halted(
             reason=f"the workers are not steady after {format_duration(self._plan.come_s)}: {stands.reason}; "
@@ -349,6 +342,17 @@ class RemoteMachine:
             hint="the activities of the pool's Auto Scaling group name a shortage of instances, or a quota; "
             f"--timeout waits longer: {self._again}",
         )
+
+
+def wanted(workers: int, start_period_s: float, definition: str = "") -> Wanted:
+    """What the workers' service is asked to be. A start period belongs to a health check."""
+    return Wanted(
+        key=BENCHMARK_WORKER,
+        count=workers,
+        task_definition=definition,
+        health_checked=start_period_s > 0,
+        start_period_s=start_period_s,
+    )
 
 
 def _recent(operation: Operation, at: datetime, come_s: float) -> bool:

@@ -6,10 +6,10 @@ from auroral.aws_calls import Failure
 from auroral.ecs.fleet import BENCHMARK_WORKER, FleetService
 from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, after
 from auroral.ecs.operation import BEGUN, Operation, clear_mark, parse, set_mark
-from auroral.ecs.remote_machine import AGAIN_S, NAME
+from auroral.ecs.remote_machine import AGAIN_S, NAME, wanted
 from auroral.ecs.remote_plan import scale_call
 from auroral.ecs.seen import ClusterSeen, ServiceSeen
-from auroral.ecs.steady import Before, State, Wanted, before, standing
+from auroral.ecs.steady import Before, State, before, standing
 from auroral.errors import ExitCode
 
 KEPT = "kept"
@@ -48,7 +48,7 @@ class WorkersMachine:
 
     def _await(self, seen: ClusterSeen, service: ServiceSeen, began: Before, now_s: float) -> Decision | None:
         waited_s = now_s - self._asked_s.get("scale", now_s)
-        stands = standing(seen, Wanted(key=BENCHMARK_WORKER, count=self._workers), began, waited_s)
+        stands = standing(seen, wanted(self._workers, float(self._service.start_period_s)), began, waited_s)
         if stands.state is State.FAILING and self._workers:
             return Halted(reason=f"the workers fail: {stands.reason}", hint=f"see their log; {self._again} goes on")
         if stands.state is not State.STEADY and (service.running + service.pending or self._workers):
