@@ -130,6 +130,7 @@ class Scheduler:
         if primary.rollout != "IN_PROGRESS":
             return
         if self._world.alarms_raised(service.alarm_names):
+            # The event's words were seen of ECS; those of the reason are assumed.
             why, reason = "alarm detected.", "ECS deployment failed: alarm detected."
         elif service.breaker and primary.failed >= breaker_threshold(service.desired):
             why = "tasks failed to start."
