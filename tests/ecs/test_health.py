@@ -161,7 +161,7 @@ def test_a_task_that_fails_its_health_check(aws: FakeAws) -> None:
     sick = [msgspec.structs.replace(one, health="UNHEALTHY") for one in snapshot.cluster.tasks[:1]]
     cluster = msgspec.structs.replace(snapshot.cluster, tasks=(*sick, *snapshot.cluster.tasks[1:]))
     (found,) = judge(aws.fleet, msgspec.structs.replace(snapshot, cluster=cluster)).findings
-    assert (found.severity, found.text) == (Severity.UNHEALTHY, "1 task fail their health check")
+    assert (found.severity, found.text) == (Severity.UNHEALTHY, "1 task found unhealthy by the health check")
 
 
 def test_a_deployment_that_the_circuit_breaker_ends(aws: FakeAws) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,7 +70,7 @@ def row(address: str, role: str = "history", silent_s: float = 3.0, *, now: Any 
     """One host's row."""
     now = now or datetime(2026, 11, 26, 8, 0)
     return Member(
-        host_id=f"00000000-0000-0000-0000-{abs(hash((address, role))) % 10**12:012d}",
+        host_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{role}/{address}")),
         role=role,
         address=f"{address}:6934",
         session_start=now - timedelta(hours=1),

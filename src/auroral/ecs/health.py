@@ -121,7 +121,9 @@ class _Judging:
         yield from self._deployment(key, seen)
         sick = [task for task in self._tasks(key) if task.health == "UNHEALTHY"]
         if sick:
-            yield unhealthy(key, f"{_tasks(len(sick))} fail their health check", f"auroral cluster logs {key}")
+            yield unhealthy(
+                key, f"{_tasks(len(sick))} found unhealthy by the health check", f"auroral cluster logs {key}"
+            )
 
     def _loop(self, loop: CrashLoop) -> Finding:
         ring = self._evidence.of_ring and loop.service in TEMPORAL

@@ -46,12 +46,7 @@ def text(found: StatusDocument, *, colour: bool = False) -> str:
         _stores(found),
         _stopped(found, paint),
         _events(found, paint),
-        [
-            paint("not known", _BOLD),
-            *(line for one in found.unknown.items() for line in _labelled(f"  {one[0]}", one[1])),
-        ]
-        if found.unknown
-        else [],
+        _unknown(found, paint),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -75,6 +70,15 @@ def _evidence(found: StatusDocument, paint: Paint) -> list[str]:
     told = {f"{one.subject}: {one.text.removeprefix('crash loop: ')}" for one in found.findings}
     lines = [line for said in found.evidence if said not in told for line in _hanging(said, first="  ", indent=4)]
     return [paint("evidence", _BOLD), *lines] if lines else []
+
+
+def _unknown(found: StatusDocument, paint: Paint) -> list[str]:
+    """What could not be read, and why."""
+    width = max((len(name) for name in found.unknown), default=0)
+    lines = [paint("not known", _BOLD)] if found.unknown else []
+    for name, why in found.unknown.items():
+        lines += _hanging(why, first=f"  {name:<{width}}  ", indent=width + 4)
+    return lines
 
 
 def _services(services: Sequence[Service]) -> list[tuple[str, ...]]:
@@ -222,8 +226,7 @@ def _table(rows: Sequence[Sequence[str]], paint: Paint, *, right: tuple[int, ...
 
 
 def _labelled(label: str, said: str) -> list[str]:
-    width = max(_LABEL, len(label) + 2)
-    return _hanging(said, first=f"{label:<{width}}", indent=width)
+    return _hanging(said, first=f"{label:<{_LABEL}}", indent=_LABEL)
 
 
 def _hanging(said: str, *, first: str, indent: int) -> list[str]:
