@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from auroral.aws_account import DryRun
 from auroral.ecs.session import executed, find_target, needs_shell, run
 from auroral.ecs.session_plugin import Plugin
 from auroral.errors import AuroralError, ExitCode, TargetError, UsageError
@@ -147,6 +148,14 @@ def test_a_termination_that_is_refused_hides_no_result(account: SessionAccount, 
     account.failures["terminate_session"] = lambda: refusal("AccessDeniedException", "no", "ssm", "terminate_session")
     with pytest.raises(TargetError, match="ended before"):
         executed(account, FLEET, "history", ["sleep 60"], environ=environ, timeout_s=1)
+
+
+def test_a_dry_run_opens_no_session(account: SessionAccount, environ: dict[str, str]) -> None:
+    said: list[str] = []
+    with pytest.raises(UsageError, match="a dry run opens no session"):
+        executed(DryRun(account, said.append), FLEET, "history", ["ls"], environ=environ)
+    assert said[0].startswith("aws --region us-east-1 ecs execute-command")
+    assert account.named("execute_command") == []
 
 
 def test_no_plugin(account: SessionAccount, tmp_path: Path) -> None:

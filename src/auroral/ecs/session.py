@@ -158,11 +158,15 @@ def executed(
 
 
 def opened(account: Account, call: Call, target: Target) -> Session:
-    """Open a session. Raises `AwsError`, and `TargetError` where more can be said of its refusal."""
+    """Open a session. Raises `AwsError`, `TargetError` where more can be said of its refusal, `UsageError` for a dry
+    run: it opens none."""
     try:
-        return session_of(perform(account, call))
+        answer = perform(account, call)
     except AwsError as error:
         raise explained(error.failure, target) or error from error
+    if not answer:
+        raise UsageError("a dry run opens no session")
+    return session_of(answer)
 
 
 class Closing:
