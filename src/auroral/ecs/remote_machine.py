@@ -333,7 +333,8 @@ class RemoteMachine:
     def _instances(self, seen: ClusterSeen) -> str:
         provider = self._plan.provider
         ours = [one for one in seen.instances if provider in ("", one.provider)]
-        return f"{sum(one.status == 'ACTIVE' and one.connected for one in ours)} instances are ready"
+        ready = sum(one.status == "ACTIVE" and one.connected for one in ours)
+        return "1 instance is ready" if ready == 1 else f"{ready} instances are ready"
 
     def _late(self, stands: Standing, seen: ClusterSeen) -> Halted:
         return Halted(
