@@ -11,7 +11,7 @@ import pytest
 from auroral.aws_account import AwsError
 from auroral.aws_calls import Call, Failure, Kind
 from auroral.ecs.drive import HaltedError, drive
-from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, after
+from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, Run, after
 from auroral.ecs.seen import ClusterSeen
 from auroral.ecs.waiter import Patience
 from auroral.errors import ExitCode, TargetError
@@ -62,7 +62,9 @@ class Told:
         return "somewhere"
 
 
-def _drive(machine: Told, world: World, said: list[str], *, deadline_s: float = 100, look: Any = None) -> Finished:
+def _drive(
+    machine: Told, world: World, said: list[str], *, deadline_s: float = 100, look: Any = None, works: Any = None
+) -> Finished:
     return drive(
         machine,
         world,
@@ -70,6 +72,7 @@ def _drive(machine: Told, world: World, said: list[str], *, deadline_s: float = 
         said.append,
         patience=Patience(deadline_s=deadline_s),
         again="auroral cluster up",
+        works=works,
         sleep=world.sleep,
         now_s=lambda: world.now_s,
     )
@@ -119,3 +122,23 @@ def test_the_deadline_says_where_it_stood() -> None:
         _drive(Told(Await(say="waiting")), world, [], deadline_s=60)
     assert "auroral cluster up" in told.value.hint
     assert world.now_s == pytest.approx(60)
+
+
+def test_work_is_done_then_looked_at_again_at_once() -> None:
+    world, done, told = World(), list[float](), list[str]()
+
+    def clean() -> None:
+        done.append(world.now_s)
+
+    machine = Told(Run(name="clean", say="cleaning"), Run(name="clean"), Finished(say="over"))
+    _drive(machine, world, told, works={"clean": clean})
+    assert (done, told, world.waits) == ([world.now_s] * 2, ["cleaning"], [])
+
+
+def test_work_that_fails_is_answered_by_the_machine() -> None:
+    answers = iter([Await(say="later"), Halted(reason="no", hint="")])
+    world, told = World(), list[str]()
+    with pytest.raises(HaltedError, match="no"):
+        _drive(Told(Run(name="clean", say="cleaning")), world, told, works={"clean": lambda: next(answers)})
+    assert told == ["cleaning", "later", "cleaning"]
+    assert len(world.waits) == 1

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from auroral.aws_account import Account, AwsError, perform
-from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, Machine
+from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, Machine, Run
 from auroral.ecs.seen import ClusterSeen
 from auroral.ecs.waiter import Patience, Waiter
 from auroral.errors import AuroralError, TargetError
 
 Say = Callable[[str], None]
+Work = Callable[[], Decision | None]
+"""Does a piece of work and tells the machine of it; None, or what the machine answers where it failed."""
 
 
 class HaltedError(AuroralError):
@@ -30,21 +32,27 @@ def drive(
     *,
     patience: Patience,
     again: str,
+    works: Mapping[str, Work] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     now_s: Callable[[], float] = time.monotonic,
 ) -> Finished:
     """Run a machine to its end; each new message goes to `say` once.
 
-    Raises `HaltedError` where it stops, and `TargetError` at the deadline; `again` is the command that goes on.
+    `works` is what a machine that answers `Run` may name; `again` is the command that goes on. Raises `HaltedError`
+    where it stops, and `TargetError` at the deadline.
     """
     waiter = Waiter(patience, now_s())
     told = ""
     while True:
         decision = _decide(machine, look, now_s)
-        if isinstance(decision, Act):
-            say(decision.say)
-            told = decision.say
-            stopped = _act(machine, account, decision, now_s)
+        if isinstance(decision, Act | Run):
+            if decision.say:
+                say(decision.say)
+                told = decision.say
+            if isinstance(decision, Act):
+                stopped = _act(machine, account, decision, now_s)
+            else:
+                stopped = (works or {})[decision.name]()
             if stopped is None:
                 continue
             decision = stopped

@@ -21,6 +21,14 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     say: str
 
 
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """Do this piece of work, which is more than calls to AWS, then look again at once."""
+
+    name: str
+    """Of what `drive` was given for it."""
+    say: str = ""
+
+
 class Await(msgspec.Struct, frozen=True, kw_only=True):
     """Look again later. `progressed` begins the back-off anew."""
 
@@ -42,7 +50,7 @@ class Halted(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: ExitCode = ExitCode.UNREACHABLE
 
 
-Decision = Act | Await | Finished | Halted
+Decision = Act | Run | Await | Finished | Halted
 
 
 class Machine(Protocol):
