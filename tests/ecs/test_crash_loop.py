@@ -85,6 +85,13 @@ def test_who_stopped_a_task(code: str, reason: str, itself: bool) -> None:
     assert by_itself(_stopped(1, stop_code=code, reason=reason)) is itself
 
 
+def test_a_one_shot_task_that_is_done_did_its_work() -> None:
+    assert not by_itself(_stopped(1, service="", exit_codes={"schema": 0}))
+    assert by_itself(_stopped(1, service="", exit_codes={"schema": 3}))
+    assert by_itself(_stopped(1, service="", exit_codes={}, stop_code="TaskFailedToStart"))
+    assert by_itself(_stopped(1, exit_codes={"history": 0})), "a service has no work that is done"
+
+
 def test_the_most_frequent_exit_codes_and_reason_are_told() -> None:
     oom = {"exit_codes": {"history": 137}, "reason": "OutOfMemoryError: Container killed due to memory usage"}
     found = crash_loop("history", [_stopped(1, **oom), _stopped(2, **oom), _stopped(3), _stopped(4, **oom)], AT)

@@ -7,14 +7,18 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from auroral.dsql.membership import Member
 from auroral.ecs.fleet import TEMPORAL, of_contract
 from auroral.ecs.health import Judgement, judge
-from auroral.ecs.snapshot import Membership, Snapshot
+from auroral.ecs.operation import Operation, set_mark
+from auroral.ecs.snapshot import AlarmSeen, Membership, Snapshot
 from auroral.ecs.status import gather
 from auroral.infra.contract import parse
+from auroral.report.cluster_status import StatusDocument, document
 from tests.support.contract_file import CONTRACT
-from tests.support.fake_ecs import FakeAws, FakeClock
+from tests.support.fake_ecs import Behaviour, FakeAws, FakeClock
 
 ES = "AWS/ES"
 GREEN = {
@@ -89,3 +93,32 @@ def look(aws: FakeAws, **how: Any) -> Snapshot:
 def judged(aws: FakeAws, **how: Any) -> Judgement:
     """How it is."""
     return judge(aws.fleet, look(aws, **how))
+
+
+def documented(aws: FakeAws, seen: Snapshot | None = None, **how: Any) -> StatusDocument:
+    """The document of what is to see."""
+    found = seen or look(aws)
+    return document(aws.fleet, found, judge(aws.fleet, found), **how)
+
+
+def in_trouble() -> tuple[FakeAws, Snapshot]:
+    """A roll whose tasks crash while `up` was interrupted, an alarm, a store that does not answer."""
+    aws = deployed(connections=8_412)
+    ring = '{"level":"warn","msg":"unable to bootstrap ringpop. retrying","error":"join duration of 30s exceeded"}'
+    line = '{"level":"warn","msg":"DSQL refused a connection","error":"SQLSTATE 53400"}'
+    made = aws.register("history")
+    aws.behaviour("history", Behaviour(crash_after_s=30, lines=((5, line), (25, ring))), revision=made.revision)
+    aws.service("history").rollback = False
+    aws.call("ecs", "update_service", cluster="dev", service="dev-history", taskDefinition=made.arn)
+    aws.call("ecs", "update_service", cluster="dev", service="dev-ui", desiredCount=0)
+    aws.world.instances[0].connected = False
+    aws.faults.deny("opensearch:DescribeDomain")
+    aws.clock.advance(420)
+    mark = Operation(name="up", state="interrupted", at=aws.clock.utc() - timedelta(minutes=5))
+    call = set_mark(aws.world.names.cluster_arn, mark)
+    aws.call(call.service, call.operation, **call.arguments)
+    stale = tuple(row(f"10.9.9.{n}", silent_s=40_000) for n in range(7))
+    seen = look(aws, members=lambda: members(aws, more=stale))
+    described = "Fewer tasks of history run than wanted, for 300 s. See: auroral cluster status"
+    alarm = AlarmSeen(name="dev-history-tasks", since=aws.clock.utc() - timedelta(minutes=2), description=described)
+    return aws, msgspec.structs.replace(seen, alarms=(alarm,))

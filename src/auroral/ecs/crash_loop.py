@@ -125,7 +125,12 @@ def crash_loop(service: str, stopped: Iterable[TaskSeen], at: datetime) -> Crash
 
 
 def by_itself(task: TaskSeen) -> bool:
-    """Whether a stopped task ended on its own, failed its health check, or never started."""
+    """Whether a stopped task ended on its own, failed its health check, or never started.
+
+    A one-shot task that ended with 0 has done its work.
+    """
+    if not task.service and task.exit_codes and not any(task.exit_codes.values()):
+        return False
     if task.stop_code in _BY_ITSELF:
         return True
     return task.stop_code == "ServiceSchedulerInitiated" and _UNHEALTHY in task.reason.lower()

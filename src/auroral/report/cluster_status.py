@@ -121,6 +121,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     """One task that stopped within the last hour."""
 
     service: str
+    """Or, of a one-shot task, the family of its task definition."""
     task: str
     at: datetime | None
     by_itself: bool
@@ -294,7 +295,7 @@ def _stopped(seen: Snapshot) -> list[Stopped]:
 
     return [
         Stopped(
-            service=task.service,
+            service=task.service or task.family,
             task=task.id,
             at=task.stopped_at,
             by_itself=by_itself(task),
