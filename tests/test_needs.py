@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.needs import find_browser, how_to_install, need_browser, need_checkov, need_opensearch, need_terraform
+from tests.needs import (
+    find_browser,
+    how_to_install,
+    need_browser,
+    need_checkov,
+    need_opensearch,
+    need_session_plugin,
+    need_terraform,
+)
+from tests.support import session_plugin_build
 from tests.support.opensearch import obtain
 from tests.support.terraform import find_mirror
 from tests.tools import checkov
@@ -219,3 +229,35 @@ def test_no_test_is_skipped() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute):
                 assert node.attr not in forbidden, f"{path}:{node.lineno}"
+
+
+def test_the_session_plugin_is_built_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    built: list[Path] = []
+
+    def build() -> None:
+        folder = session_plugin_build.plugin_folder(tmp_path)
+        folder.mkdir(parents=True)
+        (folder / session_plugin_build.PROGRAM).touch()
+        built.append(folder)
+
+    def need() -> bool:
+        return need_session_plugin(
+            say=said.append, build=build, is_there=lambda: session_plugin_build.is_there(tmp_path)
+        )
+
+    assert need()
+    assert need()
+    assert len(built) == 1
+    assert len(said) == 1
+
+
+def test_a_session_plugin_that_cannot_be_built_is_told() -> None:
+    said: list[str] = []
+
+    def build() -> None:
+        raise subprocess.CalledProcessError(1, ["go", "build"])
+
+    assert not need_session_plugin(say=said.append, build=build, is_there=lambda: False)
+    assert "non-zero exit status 1" in said[-1]
+    assert "Again: python -m tests.needs" in said[-1]

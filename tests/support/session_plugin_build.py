@@ -13,13 +13,24 @@ from tests.support.go import _go as go_program
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "tests/tools/session-plugin"
 PACKAGE = "github.com/aws/session-manager-plugin/src/sessionmanagerplugin-main"
+PROGRAM = "session-manager-plugin"
 
 
-def built_plugin() -> Path:
-    """The directory that holds it, for PATH."""
+def plugin_folder(cache: Path | None = None) -> Path:
+    """Where it is kept: another folder for other sources."""
     digest = hashlib.sha256((MODULE / "go.sum").read_bytes() + (MODULE / "go.mod").read_bytes()).hexdigest()[:16]
-    folder = ROOT / ".cache" / f"session-plugin-{digest}"
-    program = folder / "session-manager-plugin"
+    return (cache or ROOT / ".cache") / f"session-plugin-{digest}"
+
+
+def is_there(cache: Path | None = None) -> bool:
+    """Whether it was built already."""
+    return (plugin_folder(cache) / PROGRAM).exists()
+
+
+def built_plugin(cache: Path | None = None) -> Path:
+    """The directory that holds it, for PATH; CalledProcessError or TimeoutExpired where it cannot be built."""
+    folder = plugin_folder(cache)
+    program = folder / PROGRAM
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
