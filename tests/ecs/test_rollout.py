@@ -392,7 +392,7 @@ BEHAVIOURS = st.sampled_from(
 
 @settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
 )

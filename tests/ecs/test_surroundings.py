@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from auroral.aws_account import AwsAccount, AwsError
+from auroral.aws_account import Account, AwsAccount, AwsError
 from auroral.aws_calls import Kind
 from auroral.ecs.connects import ScalableTarget
+from auroral.ecs.fleet import Fleet
 from auroral.ecs.room import Group
 from auroral.ecs.surroundings import groups, registered, targets
 from tests.support.moto_server import REGION, Moto, moto_server
@@ -65,7 +66,11 @@ def test_who_may_not_look_is_told_and_goes_on_with_the_plan() -> None:
     ]
 
 
-@pytest.mark.parametrize("read", [targets, groups])
+def all_registered(account: Account, fleet: Fleet, _: object) -> object:
+    return registered(account, fleet, fleet.services)
+
+
+@pytest.mark.parametrize("read", [targets, groups, all_registered])
 def test_other_failures_are_raised(read: object) -> None:
     site = Site()
     site.aws.faults.expire()
@@ -99,5 +104,4 @@ def test_over_http(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     assert newest.health_checked
     assert targets(account, fleet, said.append) == {"history": ScalableTarget(minimum=4, maximum=6, suspended=True)}
     assert groups(account, fleet, said.append)["main"] == Group(name="dev-main", maximum=7, desired=0)
-    with pytest.raises(AwsError, match="ecs:DescribeTaskDefinition failed"):
-        registered(account, fleet, ["worker"])
+    assert registered(account, fleet, ["worker"]) == {}

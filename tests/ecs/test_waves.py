@@ -152,3 +152,15 @@ def test_counts_now_and_then(fleet: Fleet) -> None:
     assert (now["history"], now["worker"], now["matching"]) == (4, 2, 0)
     then = waves.after(now, (Step(key="history", count=6), Step(key="worker")))
     assert (then["history"], then["worker"]) == (6, 2)
+
+
+def test_what_a_deployment_replaces(fleet: Fleet) -> None:
+    now = seen(fleet, a=service("history", 4), b=service("worker", 2))
+    planned = (
+        (Step(key="history", task_definition=definition("history", 2)),),
+        (Step(key="matching", task_definition=definition("matching", 2)),),
+        (Step(key="worker", count=3),),
+    )
+    assert waves.replaced(fleet, now, planned) == ("history",)
+    assert waves.deploys(fleet, now, planned[1][0])
+    assert not waves.deploys(fleet, now, planned[2][0])

@@ -15,7 +15,7 @@ from auroral.cli.deployed import Operated, deployed_options, operated
 from auroral.cli.process import Process
 from auroral.config import did_you_mean
 from auroral.errors import ExitCode, UsageError
-from auroral.units import format_duration, parse_duration_s
+from auroral.units import parse_duration_s
 
 if TYPE_CHECKING:
     from auroral.ecs.connects import ScalableTarget
@@ -129,9 +129,9 @@ def change(
     words = list(again)
     defaults = Limits()
     if wave_s != defaults.wave_s:
-        words += ["--timeout", format_duration(wave_s)]
+        words += ["--timeout", f"{wave_s:g}s"]
     if shortage_s != defaults.shortage_s:
-        words += ["--capacity-patience", format_duration(shortage_s)]
+        words += ["--capacity-patience", f"{shortage_s:g}s"]
     return Change(
         process=process,
         found=operated(process, **names),
@@ -187,7 +187,7 @@ def carry_out(
     then = now
     for wave in planned:
         then = waves.after(then, wave)
-    over = connects.overruns(made.fleet, now, then, targets, deployed=_deployed(planned))
+    over = connects.overruns(made.fleet, now, then, targets, deployed=waves.replaced(made.fleet, seen, planned))
     if over:
         raise HaltedError(rollout_words.over_budget(over, [step.key for wave in planned for step in wave]))
     for contradiction in connects.contradictions(_changed(planned, then), targets):
@@ -243,11 +243,6 @@ def preview(made: Change, seen: ClusterSeen, planned: Sequence[Wave]) -> list[st
         f"# {last.why}",
         last.shell(region=account.region, profile=account.profile),
     ]
-
-
-def _deployed(planned: Sequence[Wave]) -> list[str]:
-    """Services that are deployed beside what runs; those that are counted anew are judged by their counts."""
-    return [step.key for wave in planned for step in wave if step.count is None]
 
 
 def _changed(planned: Sequence[Wave], then: dict[str, int]) -> dict[str, int]:

@@ -31,7 +31,8 @@ def _up(process: Process, /, *, count: tuple[str, ...], skip_preflight: bool, **
     seen = made.look()
     planned = waves.up(made.fleet, seen, counts)
     _refuse_unplanned(made, planned)
-    found = _registered(made, planned)
+    found = _registered(made)
+    _refuse_stale(made, found, [step.key for wave in planned for step in wave])
     calls = [call for wave in planned for step in wave if (call := waves.update(made.fleet, seen, step)) is not None]
     if calls and not skip_preflight:
         if made.dry_run:
@@ -67,7 +68,7 @@ def _scale(process: Process, /, *, counts: tuple[str, ...], force: bool, **optio
     around = targets(made.found.account, made.fleet, made.say)
     _refuse_overrun(made, seen, planned, around)
     _room(made, seen, asked, force=force)
-    return cluster_changes.carry_out(made, seen, planned, around, _health(_registered(made, planned, stale=True)))
+    return cluster_changes.carry_out(made, seen, planned, around, _health(_registered(made)))
 
 
 @click.pass_obj
@@ -80,7 +81,8 @@ def _roll(process: Process, /, *, services: tuple[str, ...], force: bool, **opti
         cluster_changes.known_service(made.fleet, key)
     seen = made.look()
     chosen = services or tuple(key for key in waves.ALL if key in made.fleet.services)
-    found = _registered(made, [tuple(waves.Step(key=key) for key in chosen)])
+    found = _registered(made)
+    _refuse_stale(made, found, chosen)
     planned = waves.roll(made.fleet, seen, services, force=force)
     if not planned and not seen.mark:
         process.out("roll: nothing to deploy: every service runs the task definition that is registered")
@@ -89,22 +91,27 @@ def _roll(process: Process, /, *, services: tuple[str, ...], force: bool, **opti
     return cluster_changes.carry_out(made, seen, planned, around, _health(found))
 
 
-def _registered(made: Change, planned: Sequence[Wave], *, stale: bool = False) -> dict[str, Registered]:
-    """The newest revisions. Raises `UsageError` where the outputs know older ones, unless `stale` is no matter."""
-    from auroral.ecs.steady import revision
+def _registered(made: Change) -> dict[str, Registered]:
     from auroral.ecs.surroundings import registered
 
-    found = registered(made.found.account, made.fleet, [step.key for wave in planned for step in wave])
+    return registered(made.found.account, made.fleet, made.fleet.services)
+
+
+def _refuse_stale(made: Change, found: dict[str, Registered], keys: Sequence[str]) -> None:
+    """Raise `UsageError` where the outputs name other revisions than the last apply registered."""
+    from auroral.ecs.steady import revision
+
     differing = [
-        f"  {key}: {revision(made.fleet.services[key].task_definition)}, and ECS's newest is {revision(one.arn)}"
-        for key, one in found.items()
-        if one.arn != made.fleet.services[key].task_definition
+        f"  {key}: {revision(named)}, and ECS's newest is {revision(found[key].arn) if key in found else 'none'}"
+        for key in keys
+        for named in (made.fleet.services[key].task_definition,)
+        if key not in found or found[key].arn != named
     ]
-    if differing and not stale:
+    if differing:
         raise UsageError(
-            "\n".join([f"{made.fleet.source} are not those of the last apply:", *differing]), hint=_STALE_HINT
+            "\n".join([f"{made.fleet.source} does not name what the last apply registered:", *differing]),
+            hint=_STALE_HINT,
         )
-    return found
 
 
 def _health(found: dict[str, Registered]) -> dict[str, bool]:

@@ -22,7 +22,6 @@ from auroral.ecs.waves import Step, Wave
 from auroral.units import format_duration
 
 _UPDATE = "ecs:UpdateService"
-_DEPLOYS = ("taskDefinition", "forceNewDeployment")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,16 +132,13 @@ class Rollout:
         if gone:
             return rollout_words.missing(self._fleet, gone)
         now = waves.present(seen)
-        deployed = [step.key for step in wave if self._deploys(step, seen)]
+        deployed = waves.replaced(self._fleet, seen, [wave])
         over = connects.overruns(self._fleet, now, waves.after(now, wave), self._targets, deployed=deployed)
         return rollout_words.over_budget(over, [step.key for step in wave]) if over else None
 
-    def _deploys(self, step: Step, seen: ClusterSeen) -> bool:
-        call = waves.update(self._fleet, seen, step)
-        return call is not None and any(name in call.arguments for name in _DEPLOYS)
-
     def _enter(self, wave: Wave, seen: ClusterSeen, now_s: float) -> _Wave:
-        primaries = {step.key: seen.services[step.key].primary for step in wave if self._deploys(step, seen)}
+        deployed = [step.key for step in wave if waves.deploys(self._fleet, seen, step)]
+        primaries = {key: seen.services[key].primary for key in deployed}
         return _Wave(
             began_s=now_s,
             before={step.key: before(seen, step.key) for step in wave},

@@ -26,11 +26,16 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def registered(account: Account, fleet: Fleet, keys: Iterable[str]) -> dict[str, Registered]:
-    """By key. Raises `AwsError`."""
+    """By key; a family without an active revision is left out. Raises `AwsError`."""
     chosen = list(dict.fromkeys(keys))
 
-    def newest(key: str) -> Registered:
-        answer = account.call("ecs", "describe_task_definition", taskDefinition=fleet.services[key].family)
+    def newest(key: str) -> Registered | None:
+        try:
+            answer = account.call("ecs", "describe_task_definition", taskDefinition=fleet.services[key].family)
+        except AwsError as error:
+            if error.failure.kind in (Kind.MISSING, Kind.INVALID):  # ECS: ClientException, "Unable to describe …"
+                return None
+            raise
         definition = answer["taskDefinition"]
         essential = [one for one in definition.get("containerDefinitions") or () if one.get("essential", True)]
         return Registered(
@@ -41,7 +46,8 @@ def registered(account: Account, fleet: Fleet, keys: Iterable[str]) -> dict[str,
     if not chosen:
         return {}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="registered") as pool:
-        return dict(zip(chosen, pool.map(newest, chosen), strict=True))
+        found = zip(chosen, pool.map(newest, chosen), strict=True)
+        return {key: one for key, one in found if one is not None}
 
 
 def targets(account: Account, fleet: Fleet, say: Say) -> dict[str, ScalableTarget]:

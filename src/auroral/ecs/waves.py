@@ -114,6 +114,19 @@ def update(fleet: Fleet, seen: ClusterSeen, step: Step, *, forced: bool = False)
     )
 
 
+def deploys(fleet: Fleet, seen: ClusterSeen, step: Step) -> bool:
+    """Whether it makes a new deployment."""
+    call = update(fleet, seen, step)
+    return call is not None and any(name in call.arguments for name in ("taskDefinition", "forceNewDeployment"))
+
+
+def replaced(fleet: Fleet, seen: ClusterSeen, waves: Iterable[Wave]) -> tuple[str, ...]:
+    """Services whose running tasks a new deployment replaces, so that some of either run at once."""
+    return tuple(
+        step.key for wave in waves for step in wave if seen.services[step.key].running and deploys(fleet, seen, step)
+    )
+
+
 def told(step: Step, service: ServiceSeen) -> str:
     """`history: 0 → 4 tasks, dev-history:6 → dev-history:7`."""
     parts = []
