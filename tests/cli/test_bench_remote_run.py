@@ -226,7 +226,8 @@ def test_a_shortage_of_instances_ends_at_the_timeout_and_says_so(bench: Bench) -
     assert bench.run(timeout=300.0) == 3
     left_clean(bench)
     assert "not steady after 5 m" in bench.said
-    assert "0 instances are ready" in bench.said
+    assert "0 instances are ready. The Auto Scaling group, 2026-11-26T" in bench.said
+    assert "Could not launch On-Demand Instances. InsufficientInstanceCapacity" in bench.said
     assert bench.clock.elapsed_s < 300 + 120
 
 

@@ -32,6 +32,7 @@ MOST_WAIT_S = 6.0
 """Between two looks: a look passes the generator's lines on."""
 TAIL_S = 6.0
 """How long after a generator's end its last lines are waited for: the log driver sends them in batches."""
+_ACTIVITIES = 5
 _WRITE_PHASE = "write:"
 """The line after which a generator prints its report, which is printed here from the result."""
 
@@ -142,6 +143,10 @@ class RemoteRun:
         return self._ended(None)
 
     def _ended(self, halted: Halted | None) -> Ended:
+        if halted is not None and self.machine.short:
+            why = shortage(self._account, self._plan.group)
+            if why:
+                halted = msgspec.structs.replace(halted, reason=f"{halted.reason}. The Auto Scaling group, {why}")
         return Ended(generator=self.machine.generator, halted=halted, workers_left=self.machine.workers_left)
 
     def _look(self) -> ClusterSeen:
@@ -212,6 +217,22 @@ class _Placing:
             words = refused(answer["failures"], self._cluster).message
             raise AwsError(Failure(kind=Kind.CAPACITY, code="NotPlaced", words=words, call="ecs:RunTask"))
         return answer
+
+
+def shortage(account: Account, group: str) -> str:
+    """When and why an Auto Scaling group failed last, of its newest activities; empty where that is not known."""
+    if not group:
+        return ""
+    try:
+        answer = account.call(
+            "autoscaling", "describe_scaling_activities", AutoScalingGroupName=group, MaxRecords=_ACTIVITIES
+        )
+    except AuroralError:  # the reason that is known already is told all the same
+        return ""
+    for one in answer.get("Activities") or ():
+        if one.get("StatusCode") == "Failed":
+            return f"{one['StartTime'].isoformat(timespec='seconds')}: {str(one.get('StatusMessage', '')).rstrip('.')}"
+    return ""
 
 
 def collect(

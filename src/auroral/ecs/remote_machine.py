@@ -66,6 +66,8 @@ class RemoteMachine:
         self._there = 0
         self._gone = False
         self.phase = Phase.CHECK
+        self.short = False
+        """Whether workers or generator did not come in time: the pool's Auto Scaling group may say why."""
         self.generator: TaskSeen | None = None
         """As it was seen last."""
 
@@ -202,7 +204,7 @@ class RemoteMachine:
             self._give_up(self._late(stands, seen), now_s)
         else:
             progressed, self._running = service.running > self._running, service.running
-            return Await(say=f"workers: {stands.reason}; {self._instances(seen)}", progressed=progressed)
+            return Await(say=f"workers: {_brief(stands.reason)}; {self._instances(seen)}", progressed=progressed)
         return None
 
     def _generator(self, seen: ClusterSeen, service: ServiceSeen, now_s: float) -> Decision | None:
@@ -214,6 +216,7 @@ class RemoteMachine:
         elif task.status == "RUNNING":
             self._go(Phase.DONE if plan.detach else Phase.RUN, now_s)
         elif self._waited_s(now_s) > plan.come_s:
+            self.short = True
             told = (
                 f"the generator is {task.status.lower()} after {format_duration(plan.come_s)}; {self._instances(seen)}"
             )
@@ -337,8 +340,9 @@ class RemoteMachine:
         return "1 instance is ready" if ready == 1 else f"{ready} instances are ready"
 
     def _late(self, stands: Standing, seen: ClusterSeen) -> Halted:
+        self.short = True
         return Halted(
-            reason=f"the workers are not steady after {format_duration(self._plan.come_s)}: {stands.reason}; "
+            reason=f"the workers are not steady after {format_duration(self._plan.come_s)}: {_brief(stands.reason)}; "
             f"{self._instances(seen)}",
             hint="the activities of the pool's Auto Scaling group name a shortage of instances, or a quota; "
             f"--timeout waits longer: {self._again}",
@@ -354,6 +358,11 @@ def wanted(workers: int, start_period_s: float, definition: str = "") -> Wanted:
         health_checked=start_period_s > 0,
         start_period_s=start_period_s,
     )
+
+
+def _brief(reason: str) -> str:
+    """ECS's words without where to read on."""
+    return reason.split(" For more information", maxsplit=1)[0].rstrip(".")
 
 
 def _recent(operation: Operation, at: datetime, come_s: float) -> bool:

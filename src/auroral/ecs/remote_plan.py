@@ -76,6 +76,8 @@ class RemotePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Of a worker."""
     provider: str = ""
     """Capacity provider of both."""
+    group: str = ""
+    """Its Auto Scaling group."""
     generator_family: str
     generator_container: str
     request: Mapping[str, Any]
@@ -258,6 +260,7 @@ def make(
         worker_definition=service.task_definition,
         start_period_s=float(service.start_period_s),
         provider=task.capacity_provider,
+        group=fleet.pools[task.pool].group if task.pool in fleet.pools else "",
         generator_family=task.task_family,
         generator_container=task.container,
         request=run_request(one_shot, task.container),
