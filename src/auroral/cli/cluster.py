@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("auroral.cli.cluster_rollout:up_command", "Start the services, in order."),
     "down": ("auroral.cli.cluster_rollout:down_command", "Stop the services, in reverse."),
     "scale": ("auroral.cli.cluster_rollout:scale_command", "Set how many tasks services have."),
+    "recover": ("auroral.cli.cluster_recover:recover_command", "Lead the cluster out of a crash loop."),
     "roll": ("auroral.cli.cluster_rollout:roll_command", "Deploy what the last apply registered."),
     "status": ("auroral.cli.cluster_status:status_command", "Say how the deployment is, and what mends it."),
     "exec": ("auroral.cli.cluster_session:exec_command", "Open a shell in a task, or run a command there."),
