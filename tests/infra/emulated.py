@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.moto_server import ACCOUNT, REGION, Moto
-from tests.support.terraform import Workshop
+from auroral.cli.main import run
+from auroral.cli.process import Process
+from tests.support.moto_server import ACCOUNT, REGION, Moto, moto_server
+from tests.support.terraform import Workshop, attached, make_workshop
 
 PROJECT = "demo"
 DOMAIN = f"{PROJECT}-visibility"
@@ -92,3 +98,40 @@ def write_directory(directory: Path, **more: str) -> None:
     """A deployment's directory, with its own variables."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "own.tfvars").write_text(variables(**more))
+
+
+@dataclass
+class Deployed:
+    """A platform on the emulator, and `auroral infra` for it."""
+
+    moto: Moto
+    workshop: Workshop
+    directory: Path
+
+    def auroral(self, command: str, *more: str) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr of one command."""
+        argv = ["infra", command, *more, "--infra", str(self.workshop.infra), "--directory", str(self.directory)]
+        argv += ["--profile", "dev", "--local-state"]
+        process = Process(argv, dict(self.workshop.environ), io.StringIO(), io.StringIO())
+        code = run(process)
+        assert isinstance(process.stdout, io.StringIO)
+        assert isinstance(process.stderr, io.StringIO)
+        return code, process.stdout.getvalue(), process.stderr.getvalue()
+
+    def without_refresh(self) -> None:
+        """Let plans trust the state: moto forgets some of what it was told, and a refresh takes half of a plan."""
+        self.workshop = self.workshop.with_environ(TF_CLI_ARGS_plan="-refresh=false")
+
+
+@contextlib.contextmanager
+def applied(folder: Path, provider: Path) -> Iterator[Deployed]:
+    """Apply the platform to an emulator of its own, with a provider of its own."""
+    workshop = make_workshop(folder)
+    override(workshop)
+    write_directory(folder / "deployment")
+    with moto_server(folder / "moto.log") as moto, attached(workshop.with_environ(**moto.environ), provider) as ready:
+        make_domain(moto)
+        one = Deployed(moto, ready, folder / "deployment")
+        code, out, err = one.auroral("apply", "--yes")
+        assert code == 0, f"{out}\n{err}"
+        yield one

@@ -2,60 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from auroral.cli.main import run
-from auroral.cli.process import Process
 from auroral.infra.edges import edges
 from auroral.infra.model import Platform, parse
 from auroral.infra.needs import needs
 from auroral.infra.policies import matches
-from tests.infra.emulated import PROJECT, make_domain, override, write_directory
+from tests.infra.emulated import PROJECT, Deployed
 from tests.support.deployment_document import findings_of
-from tests.support.moto_server import Moto, moto_server
-from tests.support.terraform import Workshop, attached, make_workshop
 
 pytestmark = pytest.mark.timeout(900)
-
-
-@dataclass
-class Deployed:
-    """A platform on the emulator, and `auroral infra` for it."""
-
-    moto: Moto
-    workshop: Workshop
-    directory: Path
-
-    def auroral(self, command: str, *more: str) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr of one command."""
-        argv = ["infra", command, *more, "--infra", str(self.workshop.infra), "--directory", str(self.directory)]
-        argv += ["--profile", "dev", "--local-state"]
-        process = Process(argv, dict(self.workshop.environ), io.StringIO(), io.StringIO())
-        code = run(process)
-        assert isinstance(process.stdout, io.StringIO)
-        assert isinstance(process.stderr, io.StringIO)
-        return code, process.stdout.getvalue(), process.stderr.getvalue()
-
-
-@pytest.fixture(scope="module")
-def deployed(provider: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    folder = tmp_path_factory.mktemp("platform")
-    workshop = make_workshop(folder)
-    override(workshop)
-    write_directory(folder / "deployment")
-    with moto_server(folder / "moto.log") as moto, attached(workshop.with_environ(**moto.environ), provider) as ready:
-        make_domain(moto)
-        one = Deployed(moto, ready, folder / "deployment")
-        code, out, err = one.auroral("apply", "--yes")
-        assert code == 0, f"{out}\n{err}"
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +197,7 @@ def test_a_last_test_destroys_it_all(deployed: Deployed) -> None:
     domain = "module.visibility.aws_opensearch_domain.this"
     deployed.workshop.terraform(root, "state", "rm", domain, TF_DATA_DIR=data)
     (deployed.workshop.root("stacks/platform") / "emulated_import.tf").unlink()
-    deployed.workshop = deployed.workshop.with_environ(TF_CLI_ARGS_plan="-refresh=false")
+    deployed.without_refresh()
     code, out, err = deployed.auroral("destroy", "--yes")
     assert code == 0, f"{out}\n{err}"
     iam, ec2 = deployed.moto.client("iam"), deployed.moto.client("ec2")

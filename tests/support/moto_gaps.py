@@ -6,14 +6,37 @@ import json
 import uuid
 from typing import Any
 
+_kept: list[dict[str, Any]] = []
+"""What the filled gaps remember."""
+
+
+def _memory() -> dict[str, Any]:
+    """A dictionary that a reset of moto empties."""
+    _kept.append({})
+    return _kept[-1]
+
 
 def fill() -> None:
     """Fill every gap in this process."""
+    _forgotten_with_the_rest()
     _account_setting_default()
     _application_autoscaling_tags()
     _backup_selections()
     _alert_manager()
     _services_forget()
+
+
+def _forgotten_with_the_rest() -> None:
+    from moto.moto_api._internal.models import MotoAPIBackend
+
+    own = MotoAPIBackend.reset
+
+    def reset(self: Any) -> None:
+        own(self)
+        for memory in _kept:
+            memory.clear()
+
+    MotoAPIBackend.reset = reset
 
 
 def _account_setting_default() -> None:
@@ -30,7 +53,7 @@ def _application_autoscaling_tags() -> None:
     """Application Auto Scaling lists no tags, which the provider reads after each target it makes."""
     from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 
-    tags: dict[str, dict[str, str]] = {}
+    tags: dict[str, dict[str, str]] = _memory()
 
     def list_tags_for_resource(self: Any) -> str:
         return json.dumps({"Tags": tags.get(self._get_param("ResourceARN"), {})})
@@ -53,7 +76,7 @@ def _backup_selections() -> None:
     """AWS Backup has plans, but nothing that says what a plan copies."""
     from moto.backup.responses import BackupResponse
 
-    selections: dict[str, dict[str, Any]] = {}
+    selections: dict[str, dict[str, Any]] = _memory()
 
     def plan_of(self: Any) -> str:
         return str(self.path.split("/plans/")[1].split("/")[0])
@@ -88,7 +111,7 @@ def _alert_manager() -> None:
     from moto.amp import urls
     from moto.amp.responses import PrometheusServiceResponse
 
-    definitions: dict[str, dict[str, Any]] = {}
+    definitions: dict[str, dict[str, Any]] = _memory()
     path = "{0}/workspaces/(?P<workspace_id>[^/]+)/alertmanager/definition$"
     urls.url_paths[path] = PrometheusServiceResponse.dispatch
 
@@ -141,3 +164,39 @@ def _services_forget() -> None:
         return answer
 
     EC2ContainerServiceResponse.create_service = create_service
+
+
+def _services_deploy() -> None:
+    """A service that is updated keeps the deployment that it was created with, whatever it runs by then.
+
+    moto starts no tasks and has all that is wanted run at once: so has the deployment.
+    """
+    from moto.core.utils import utcnow
+    from moto.ecs.models import EC2ContainerServiceBackend
+    from moto.moto_api._internal import mock_random
+
+    own = EC2ContainerServiceBackend.update_service
+
+    def update_service(self: Any, service_properties: dict[str, Any]) -> Any:
+        asked = dict(service_properties)
+        service = own(self, service_properties)
+        if not service.deployments:
+            return service
+        now = utcnow()
+        one = service.deployments[0]
+        if asked.get("task_definition"):
+            service.task_definition = self.describe_task_definition(asked["task_definition"]).arn
+        if asked.get("force_new_deployment") or service.task_definition != one["taskDefinition"]:
+            one |= {"id": f"ecs-svc/{mock_random.randint(0, 10**19)}", "createdAt": now}
+        one |= {
+            "taskDefinition": service.task_definition,
+            "desiredCount": service.desired_count,
+            "runningCount": service.running_count,
+            "pendingCount": service.pending_count,
+            "updatedAt": now,
+        }
+        if service.running_count == service.desired_count:
+            one |= {"rolloutState": "COMPLETED", "rolloutStateReason": f"ECS deployment {one['id']} completed."}
+        return service
+
+    EC2ContainerServiceBackend.update_service = update_service
