@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recover": ("auroral.cli.cluster_recover:recover_command", "Lead the cluster out of a crash loop."),
     "roll": ("auroral.cli.cluster_rollout:roll_command", "Deploy what the last apply registered."),
     "status": ("auroral.cli.cluster_status:status_command", "Say how the deployment is, and what mends it."),
+    "verify": ("auroral.cli.cluster_verify:verify_command", "Prove that the deployment works."),
     "exec": ("auroral.cli.cluster_session:exec_command", "Open a shell in a task, or run a command there."),
     "forward": ("auroral.cli.cluster_session:forward_command", "Open a service's port on this machine."),
     "logs": ("auroral.cli.cluster_logs:logs_command", "Show and follow the logs of services."),
