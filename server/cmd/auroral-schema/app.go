@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"auroral/server/internal/marked"
 	"auroral/server/internal/schema"
 	"auroral/server/internal/session"
 )
@@ -66,6 +67,19 @@ func (e unreachableError) Error() string {
 	return fmt.Sprintf("cannot connect to %s: %s", e.where, strings.Join(strings.Fields(e.cause.Error()), " "))
 }
 func (e unreachableError) Unwrap() error { return e.cause }
+
+// process runs one command line, with both streams in one where the environment asks for that. What no longer can be written then is told by the end
+// that is missing.
+func (a app) process(ctx context.Context, args []string) int {
+	if value, _ := a.env(marked.Variable); value != marked.Value {
+		return a.run(ctx, args)
+	}
+	log := marked.New(a.stdout)
+	a.stdout, a.stderr = log.Out, log.Err
+	status := a.run(ctx, args)
+	_ = log.End(status)
+	return status
+}
 
 func (a app) run(ctx context.Context, args []string) int {
 	if len(args) == 0 {

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +18,7 @@ func call(t *testing.T, env map[string]string, args ...string) (status int, stdo
 	t.Helper()
 	var out, errs bytes.Buffer
 	a := app{stdout: &out, stderr: &errs, env: func(name string) (string, bool) { value, ok := env[name]; return value, ok }}
-	status = a.run(context.Background(), args)
+	status = a.process(context.Background(), args)
 	return status, out.String(), errs.String()
 }
 
@@ -110,4 +112,50 @@ func TestUnreachable(t *testing.T) {
 	require.Equal(t, exitUnreachable, status)
 	require.Contains(t, stderr, "cannot connect to "+address)
 	require.Empty(t, stdout)
+}
+
+// TestMarked compares the two streams of a command with those of the same one whose lines are marked.
+func TestMarked(t *testing.T) {
+	for _, args := range [][]string{
+		{"setup", "--dry-run"},
+		{"update", "--dry-run", "--from", "1.15"},
+		{"roles", "--help"},
+		{"status"},
+		{"make"},
+		nil,
+	} {
+		status, stdout, stderr := call(t, map[string]string{"AURORAL_OUTPUT": "plain"}, args...)
+		marked, log, none := call(t, map[string]string{"AURORAL_OUTPUT": "marked"}, args...)
+		require.Equal(t, status, marked, args)
+		require.Empty(t, none)
+		streams := map[string]string{}
+		lines := strings.Split(strings.TrimSuffix(log, "\n"), "\n")
+		for _, line := range lines[:len(lines)-1] {
+			streams[line[:3]] += line[3:] + "\n"
+		}
+		require.Equal(t, stdout, streams["@1>"], args)
+		require.Equal(t, stderr, streams["@2>"], args)
+		require.Equal(t, fmt.Sprintf("@.%d", status), lines[len(lines)-1], args)
+		require.Equal(t, stdout+stderr != "", len(streams) > 0)
+	}
+}
+
+func TestMarkedToTheEndWhenInterrupted(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		if taken, err := listener.Accept(); err == nil {
+			cancel()
+			_ = taken.Close()
+		}
+	}()
+	defer cancel()
+	var out, errs bytes.Buffer
+	env := map[string]string{"AURORAL_OUTPUT": "marked"}
+	a := app{stdout: &out, stderr: &errs, env: func(name string) (string, bool) { value, ok := env[name]; return value, ok }}
+	require.Equal(t, exitInterrupted, a.process(ctx, []string{"setup", "--plain-dsn", "postgres://x@" + listener.Addr().String() + "/y?sslmode=disable"}))
+	require.Regexp(t, `(?s)^@2>auroral-schema: cannot connect to .*\n@2>interrupted; the same command goes on where this one stopped\n@\.4\n$`, out.String())
+	require.Empty(t, errs.String())
 }

@@ -12,5 +12,5 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	app := app{stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv}
-	os.Exit(app.run(ctx, os.Args[1:]))
+	os.Exit(app.process(ctx, os.Args[1:]))
 }
