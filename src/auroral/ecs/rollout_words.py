@@ -60,7 +60,7 @@ def missing(fleet: Fleet, names: Sequence[str]) -> Halted:
     """Refuse services that are not there."""
     return Halted(
         reason=f"ECS has no active service {', '.join(names)} in the cluster {fleet.cluster}",
-        hint="`auroral infra apply platform` makes the services",
+        hint="`auroral infra apply` makes the services",
     )
 
 
