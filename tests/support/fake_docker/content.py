@@ -15,9 +15,16 @@ def sha256(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def configuration(made_of: str) -> str:
+    """What a manifest refers to, and buildx reads."""
+    rootfs = {"type": "layers", "diff_ids": []}
+    return json.dumps({"architecture": "arm64", "os": "linux", "config": {"Labels": {"of": made_of}}, "rootfs": rootfs})
+
+
 def manifest(made_of: str) -> str:
     """One platform's image."""
-    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": sha256(made_of), "size": len(made_of)}
+    text = configuration(made_of)
+    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": sha256(text), "size": len(text)}
     return json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []})
 
 
