@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +10,7 @@ import pytest
 
 from tests.support.double import environment_of, running_double
 from tests.support.go import SERVER, build_tests, go, run_tests
+from tests.support.moto_server import moto_server
 
 UNITS = 300
 """At least so many tests without subtests need nothing but Go."""
@@ -44,37 +39,16 @@ def test_units() -> None:
 
 
 @pytest.fixture(scope="module")
-def services() -> Iterator[dict[str, str]]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A double of DSQL, the PostgreSQL below it, and DynamoDB as moto has it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-    url = f"http://127.0.0.1:{port}"
-    with (
-        running_double({"connect_burst": 100_000}) as (double, _),
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as moto,
-    ):
-        try:
-            _await(url, deadline_s=time.monotonic() + 30)
-            yield {
-                **environment_of(double),
-                "AURORAL_TEST_DOUBLE": msgspec.json.encode(double).decode(),
-                "AURORAL_TEST_POSTGRES": double.postgres_url,
-                "AURORAL_TEST_DYNAMODB": url,
-            }
-        finally:
-            moto.terminate()
-
-
-def _await(url: str, *, deadline_s: float) -> None:
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/moto-api/", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            assert time.monotonic() < deadline_s, f"moto does not serve at {url}"
-            time.sleep(0.05)
+    log = tmp_path_factory.mktemp("moto") / "log"
+    with running_double({"connect_burst": 100_000}) as (double, _), moto_server(log) as moto:
+        yield {
+            **environment_of(double),
+            "AURORAL_TEST_DOUBLE": msgspec.json.encode(double).decode(),
+            "AURORAL_TEST_POSTGRES": double.postgres_url,
+            "AURORAL_TEST_DYNAMODB": moto.url,
+        }
 
 
 @pytest.mark.timeout(600)

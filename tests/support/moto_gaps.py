@@ -200,3 +200,32 @@ def _services_deploy() -> None:
         return service
 
     EC2ContainerServiceBackend.update_service = update_service
+
+
+def _instances_forget() -> None:
+    """An instance that registers forgets what its agent tells of it, and which capacity provider it came by."""
+    from moto.autoscaling.models import autoscaling_backends
+    from moto.ecs.responses import EC2ContainerServiceResponse
+
+    own = EC2ContainerServiceResponse.register_container_instance
+
+    def register_container_instance(self: Any) -> Any:
+        answer = own(self)
+        one = answer.result["containerInstance"]
+        backend = self.ecs_backend
+        for told in self._get_param("totalResources") or []:
+            for listed in (one.registered_resources, one.remaining_resources):
+                listed[:] = [told if old["name"] == told["name"] else old for old in listed]
+        one.attributes |= {told["name"]: told.get("value", "") for told in self._get_param("attributes") or []}
+        groups = autoscaling_backends[backend.account_id][backend.region_name].autoscaling_groups.values()
+        arns = {
+            group.arn
+            for group in groups
+            if one.ec2_instance_id in {state.instance.id for state in group.instance_states}
+        }
+        for name, provider in backend.capacity_providers.items():
+            if provider.auto_scaling_group_provider["autoScalingGroupArn"] in arns:
+                one.capacity_provider_name = name
+        return answer
+
+    EC2ContainerServiceResponse.register_container_instance = register_container_instance
