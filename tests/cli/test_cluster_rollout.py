@@ -100,7 +100,10 @@ def with_status(deployed: Deployed, schema: dict[str, Any], *, visibility: int =
         return program
 
     ok = bool(schema.get("ok"))
-    deployed.site.aws.program("dev-schema", answers(0 if ok else 1, *json.dumps(schema, indent=1).splitlines()))
+    deployed.site.aws.program(
+        "dev-schema",
+        answers(0 if ok else 1, *(f"@1>{line}" for line in json.dumps(schema, indent=1).splitlines()), "@.0"),
+    )
     deployed.site.aws.program("dev-visibility-setup", answers(visibility))
     return run
 
@@ -149,7 +152,7 @@ def test_up_does_not_guess_where_nobody_can_say(deployed: Deployed) -> None:
     assert ended.code == ExitCode.UNREACHABLE
     assert "whether the services can start is not known: auroral schema status ended with 2 (above)" in ended.err
     assert "--skip-preflight" in ended.err
-    deployed.site.aws.program("dev-schema", lambda _: Outcome(lines=[(1, "no document")], exit_code=0))
+    deployed.site.aws.program("dev-schema", lambda _: Outcome(lines=[(1, "@1>no document"), (1, "@.0")], exit_code=0))
     assert "auroral schema status has not said how the schema is" in deployed("up").err
     assert deployed.site.updates() == []
 

@@ -81,21 +81,30 @@ def run(
     return code, out, err
 
 
-def test_auroral_schema_speaks_on_one_stream() -> None:
-    cluster = Cluster((0, "STOPPED"), exit_code=1, lines=((0, "2 tables missing"),))
-    code, out, err = run(cluster, cluster)
-    assert (code, out) == (ExitCode.FAILED, ["2 tables missing"])
-    assert err[0] == "auroral-schema status is task abc of cluster orders"
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [
+        ("schema", "auroral-schema status"),
+        ("visibility", "auroral status"),
+        ("operator", "auroral status"),
+    ],
+)
+def test_every_program_is_told_to_mark_its_lines(key: str, what: str) -> None:
+    lines = tuple((0.0, line) for line in ("@2>looking", '@1>{"ok": false}', "@2>2 tables missing", "@.1"))
+    cluster = Cluster((0, "STOPPED"), exit_code=1, lines=lines)
+    code, out, err = run(cluster, cluster, key)
+    assert (code, out) == (ExitCode.FAILED, ['{"ok": false}'])
+    assert err[0] == f"{what} is task abc of cluster orders"
+    assert [line for line in err[1:] if not line.startswith("task abc")] == ["looking", "2 tables missing"]
     (request,) = cluster.requests
-    assert request["overrides"]["containerOverrides"] == [{"name": "schema", "command": ["status", "--json"]}]
-    assert request["startedBy"].startswith("auroral-schema-")
-
-
-def test_what_is_auroral_is_told_to_mark_its_lines() -> None:
-    cluster = Cluster((0, "STOPPED"), lines=((0, "@.0"),))
-    run(cluster, cluster, "visibility")
-    (override,) = cluster.requests[0]["overrides"]["containerOverrides"]
-    assert override["environment"] == [{"name": "AURORAL_OUTPUT", "value": "marked"}]
+    assert request["overrides"]["containerOverrides"] == [
+        {
+            "name": "schema",
+            "command": ["status", "--json"],
+            "environment": [{"name": "AURORAL_OUTPUT", "value": "marked"}],
+        }
+    ]
+    assert request["startedBy"].startswith(f"auroral-{key}-")
 
 
 def interrupting(cluster: Cluster) -> Cluster:

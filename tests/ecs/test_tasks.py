@@ -88,12 +88,10 @@ class Cluster:
             raise failure(Kind.MISSING, "ResourceNotFoundException")
         return {"events": [{"message": line} for line in there[int(nextToken) :]], "nextForwardToken": str(len(there))}
 
-    def follow(
-        self, *, timeout_s: float = 3600, marked: bool = False, task: OneShot = TASK
-    ) -> tuple[ExitCode, list[str], list[str]]:
+    def follow(self, *, timeout_s: float = 3600, task: OneShot = TASK) -> tuple[ExitCode, list[str], list[str]]:
         out: list[str] = []
         self.told: list[str] = []
-        running = start(self, task, marked=marked)
+        running = start(self, task)
         assert running is not None
         last = running.follow(out.append, self.told.append, timeout_s=timeout_s, sleep=self.sleep, now_s=self.now)
         return ended(last, "x"), out, self.told
@@ -104,7 +102,7 @@ def test_a_task_is_followed_to_its_end_and_to_its_last_line() -> None:
         (0, "PROVISIONING"),
         (4, "RUNNING"),
         (20, "STOPPED"),
-        lines=((6, "one"), (10, "two"), (20 + LOG_TAIL_S / 2, "last")),
+        lines=((6, "@1>one"), (10, "@1>two"), (20 + LOG_TAIL_S / 2, "@1>last"), (20 + LOG_TAIL_S / 2, "@.0")),
     )
     code, out, told = cluster.follow()
     assert (code, out) == (ExitCode.OK, ["one", "two", "last"])
@@ -119,7 +117,7 @@ def test_marked_lines_go_to_their_streams_until_the_last() -> None:
         (20, "STOPPED"),
         lines=((6, "@2>progress"), (8, "Traceback"), (20, "@1+{"), (late_s, "@1>}"), (late_s, "@1>"), (late_s, "@.0")),
     )
-    code, out, told = cluster.follow(marked=True)
+    code, out, told = cluster.follow()
     assert (code, out) == (ExitCode.OK, ["{}", ""])
     assert told == ["task abc: running", "progress", "Traceback", "task abc: stopped"]
     assert cluster.now_s < 20 + LOG_END_S
@@ -127,19 +125,19 @@ def test_marked_lines_go_to_their_streams_until_the_last() -> None:
 
 def test_lines_that_are_missing_are_told() -> None:
     cut = Cluster((0, "STOPPED"), lines=((0, "@1>{"), (0, "@1+x")))
-    code, out, told = cut.follow(marked=True)
+    code, out, told = cut.follow()
     assert (code, out) == (ExitCode.OK, ["{", "x"])
     assert told[-1] == "the end of its log did not come within 30 s: lines may be missing"
     assert cut.now_s >= LOG_END_S
-    assert "older auroral" in Cluster((0, "STOPPED"), lines=((0, "{"),)).follow(marked=True)[2][-1]
+    assert "older auroral" in Cluster((0, "STOPPED"), lines=((0, "{"),)).follow()[2][-1]
     killed = Cluster((0, "STOPPED"), exit_code=137, lines=((0, "@1>{"),))
     with pytest.raises(TargetError, match="signal 9"):
-        killed.follow(marked=True)
+        killed.follow()
     assert killed.now_s <= LOG_TAIL_S + FIRST_POLL_S
 
 
 def test_looks_become_rarer_while_nothing_moves() -> None:
-    cluster = Cluster((0, "RUNNING"), (600, "STOPPED"), lines=((300, "one"),))
+    cluster = Cluster((0, "RUNNING"), (600, "STOPPED"), lines=((300, "@1>one"),))
     cluster.follow()
     waits = [later - earlier for earlier, later in zip(cluster.looks, cluster.looks[1:], strict=False)]
     assert waits[0] == FIRST_POLL_S
@@ -193,7 +191,7 @@ def test_what_cannot_be_placed_is_told() -> None:
 @pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.UNREACHABLE])
 @pytest.mark.parametrize("operation", ["describe_tasks", "get_log_events"])
 def test_a_failure_that_passes_is_waited_out(kind: Kind, operation: str) -> None:
-    cluster = Cluster((0, "RUNNING"), (60, "STOPPED"), lines=((2, "one"), (50, "two")))
+    cluster = Cluster((0, "RUNNING"), (60, "STOPPED"), lines=((2, "@1>one"), (50, "@1>two"), (60, "@.0")))
     cluster.broken[operation] = [(10, 40, failure(kind))]
     code, out, told = cluster.follow()
     assert (code, out) == (ExitCode.OK, ["one", "two"])
@@ -203,7 +201,7 @@ def test_a_failure_that_passes_is_waited_out(kind: Kind, operation: str) -> None
 @pytest.mark.parametrize("kind", [Kind.EXPIRED, Kind.DENIED])
 @pytest.mark.parametrize("operation", ["describe_tasks", "get_log_events"])
 def test_where_it_can_no_longer_be_followed_the_task_goes_on(kind: Kind, operation: str) -> None:
-    cluster = Cluster((0, "RUNNING"), (60, "STOPPED"), lines=((2, "one"),))
+    cluster = Cluster((0, "RUNNING"), (60, "STOPPED"), lines=((2, "@1>one"),))
     cluster.broken[operation] = [(10, 1e9, failure(kind))]
     with pytest.raises(TargetError, match="x:Y failed: Code: words; task abc goes on") as caught:
         cluster.follow()
@@ -213,7 +211,7 @@ def test_where_it_can_no_longer_be_followed_the_task_goes_on(kind: Kind, operati
 
 
 def test_a_log_that_fails_after_the_end_tells_how_it_ended() -> None:
-    cluster = Cluster((0, "RUNNING"), (8, "STOPPED"), exit_code=1, lines=((2, "one"),))
+    cluster = Cluster((0, "RUNNING"), (8, "STOPPED"), exit_code=1, lines=((2, "@1>one"),))
     cluster.broken["get_log_events"] = [(8, 1e9, failure(Kind.DENIED))]
     with pytest.raises(TargetError, match="task abc has ended, with status 1") as caught:
         cluster.follow()

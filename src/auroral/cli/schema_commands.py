@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from auroral import marked
 from auroral.cli.dsql_target import dsql_site
 from auroral.cli.process import Process
 from auroral.cli.where import Asked, Site, deployment_of, in_cluster, place_in, refuse_for_cluster, there
@@ -146,7 +147,8 @@ def _here(process: Process, arguments: Sequence[str], flags: Mapping[str, Any]) 
     from auroral.local.binaries import SCHEMA, obtain_binaries
 
     found = asyncio.run(obtain_binaries([SCHEMA], report=process.err, environ=process.environ))
-    environment = dict(process.environ)
+    # Its streams are apart here, and what they hold is marked once, by us.
+    environment = {name: value for name, value in process.environ.items() if name != marked.VARIABLE}
     if profile := flags.get("profile"):
         environment["AWS_PROFILE"] = str(profile)
     return run_program([str(found[SCHEMA]), *arguments], environment, out=process.out, err=process.err)

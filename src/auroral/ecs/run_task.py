@@ -31,13 +31,12 @@ def run_task(
     sleep: Callable[[float], None] = time.sleep,
     now_s: Callable[[], float] = time.monotonic,
 ) -> ExitCode:
-    """Run `auroral ARGUMENTS` (tasks `operator` and `visibility`) or `auroral-schema ARGUMENTS` (`schema`) in a cluster.
+    """Run the program of a deployment's task with these arguments: a key of `PROGRAMS`.
 
-    `out` hears each line of its stdout, `err` those of its stderr and the task's states; what is no program of ours
-    writes both to one log, so that `out` hears all of auroral-schema. Returns the program's exit status; OK where
-    `account` only says what it would do. Raises `UsageError` where the deployment names no such task, `TargetError`
-    and `AwsError` where the task does not start, does not end within `timeout_s`, or was killed. An interrupt says
-    what becomes of the task, and is raised again.
+    `out` hears each line of its stdout, `err` those of its stderr and the task's states. Returns the program's exit
+    status; OK where `account` only says what it would do. Raises `UsageError` where the deployment names no such task,
+    `TargetError` and `AwsError` where the task does not start, does not end within `timeout_s`, or was killed. An
+    interrupt says what becomes of the task, and is raised again.
     """
     contract = deployed.contract if isinstance(deployed, Fleet) else deployed
     if contract is None:
@@ -74,19 +73,18 @@ def run_in(
 ) -> ExitCode:
     """The same at a place that was named otherwise than by a deployment's contract."""
     program = PROGRAMS[key]
-    marks = program == "auroral"
     token = uuid.uuid4().hex
     task = OneShot(
         place=place,
         command=tuple(arguments),
-        environment={marked.VARIABLE: marked.VALUE} if marks else {},
+        environment={marked.VARIABLE: marked.VALUE},
         started_by=f"auroral-{key}-{token[:8]}",
         client_token=token,
     )
     words = [part for part in arguments[:2] if not part.startswith("-")]
-    what = " ".join([program, *(words if marks else words[:1])])
+    what = " ".join([program, *(words if program == "auroral" else words[:1])])
     try:
-        running = start(account, task, marked=marks)
+        running = start(account, task)
     except KeyboardInterrupt:
         err(
             "interrupted while the task was started; this lists it, if it was: aws ecs list-tasks "

@@ -42,17 +42,14 @@ Report = Callable[[str], None]
 class RunningTask:
     """A task that was started."""
 
-    def __init__(
-        self, account: Account, task: OneShot, arn: str, container: str, log: LogStream | None, *, marked: bool
-    ) -> None:
-        """`marked`: whether its program marks its lines."""
+    def __init__(self, account: Account, task: OneShot, arn: str, container: str, log: LogStream | None) -> None:
         self.arn = arn
         self.cluster = task.place.cluster
         self._account = account
         self._task = task
         self._container = container
         self._log = None if log is None else Log(account, log)
-        self._marks = Unmarker() if marked else None
+        self._marks = Unmarker()
         self._told: set[str] = set()
 
     @property
@@ -143,12 +140,9 @@ class RunningTask:
         return bool(lines)
 
     def _sort(self, line: str, out: Report, err: Report) -> None:
-        if self._marks is None:
-            out(line)
-            return
         taken = self._marks.take(line)
         if taken is not None:
-            # No mark: the interpreter or a library, which speak on stderr.
+            # No mark: the interpreter, Go's runtime or a library, which speak on stderr.
             (out if taken[0] == OUT else err)(taken[1])
 
     def _tail(
@@ -157,13 +151,11 @@ class RunningTask:
         """Wait for the last lines of what has ended."""
         if self._log is None or last.exit_code is None:
             return
-        ours = self._marks is not None and last.exit_code in ExitCode.__members__.values()
+        ours = last.exit_code in ExitCode.__members__.values()
         tail_s, ended_s = LOG_END_S if ours else LOG_TAIL_S, now_s()
-        while not (self._marks is not None and self._marks.ended) and now_s() - ended_s < tail_s:
+        while not self._marks.ended and now_s() - ended_s < tail_s:
             sleep(FIRST_POLL_S)
             self._pass_on(out, err, last)
-        if self._marks is None:
-            return
         for stream, text in self._marks.rest():
             (out if stream == OUT else err)(text)
         if ours and not self._marks.seen:
@@ -224,8 +216,8 @@ class Log:
             self._token = following
 
 
-def start(account: Account, task: OneShot, *, marked: bool = False) -> RunningTask | None:
-    """Start a task; None where the door to AWS only says what it would do.
+def start(account: Account, task: OneShot) -> RunningTask | None:
+    """Start a task whose program marks its lines; None where the door to AWS only says what it would do.
 
     Raises `UsageError` for arguments that a task cannot take, `AwsError`, and `TargetError` where it is not placed.
     """
@@ -240,4 +232,4 @@ def start(account: Account, task: OneShot, *, marked: bool = False) -> RunningTa
     if not tasks:
         raise refused(answer.get("failures") or [], place.cluster)
     arn = str(tasks[0]["taskArn"])
-    return RunningTask(account, task, arn, container, log_stream(chosen, task_id(arn)), marked=marked)
+    return RunningTask(account, task, arn, container, log_stream(chosen, task_id(arn)))
