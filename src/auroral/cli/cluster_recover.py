@@ -227,9 +227,8 @@ def _refuse(made: Change, seen: ClusterSeen, plan: Plan, around: dict[str, Scala
     gone = waves.missing(made.fleet, seen, recovery_plan.up(plan))
     if gone:
         raise HaltedError(rollout_words.missing(made.fleet, gone))
-    now = waves.present(seen)
-    then = {**now, **dict.fromkeys(recovery_plan.STOPPED, 0), **plan.counts}
-    over = connects.overruns(made.fleet, now, then, around)
+    stopped = {**waves.present(seen), **dict.fromkeys(recovery_plan.STOPPED, 0)}
+    over = connects.overruns(made.fleet, stopped, {**stopped, **plan.counts}, around)
     if over:
         raise HaltedError(rollout_words.over_budget(over, list(plan.counts)))
 

@@ -212,7 +212,7 @@ class Recovery:
         found = ring.silence(self._rows, self._first)
         if found.heard and now_s - self._reading_s < self._limits.silent_s:
             self._rows = None
-            return Await(say=f"waiting for {_count(len(found.heard), 'host')} heard of of late to fall silent")
+            return Await(say=f"waiting for {_count(len(found.heard), 'host')}, heard of lately, to fall silent")
         if found.heard and not self._beside:
             return self._lives_elsewhere(found.heard)
         self._foreign = frozenset(one.host_id for one in found.heard)

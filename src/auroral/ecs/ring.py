@@ -48,18 +48,23 @@ def silence(now: Rows, first: Rows) -> Silence:
     return Silence(gone=tuple(gone), heard=tuple(one for one in now.rows if one.host_id not in ids))
 
 
-def before(gone: Sequence[Member]) -> datetime:
-    """What the heartbeat of a row must be older than to be deleted: a host that is heard of again keeps its row."""
-    return max(one.last_heartbeat for one in gone) + _INSTANT
+def deletions(gone: Sequence[Member]) -> tuple[tuple[tuple[Member, ...], datetime], ...]:
+    """What is deleted together, and what the heartbeats must be older than: whoever is heard of again keeps its row.
+
+    Rows whose heartbeats lie ahead go by themselves, so that theirs is no leave for the others.
+    """
+    silent = tuple(one for one in gone if one.silent_s > HEARTBEAT_WINDOW_S)
+    ahead = tuple(one for one in gone if one.silent_s <= HEARTBEAT_WINDOW_S)
+    return tuple((some, max(one.last_heartbeat for one in some) + _INSTANT) for some in (silent, ahead) if some)
 
 
 def statements(gone: Sequence[Member]) -> tuple[str, ...]:
-    """The SQL that lists the rows, and the one that deletes these, with their values."""
-    if not gone:
-        return (f"{LIST};",)
-    ids = ",".join(one.host_id for one in gone)
-    deletion = DELETE % (f"'{{{ids}}}'", f"'{before(gone).isoformat(sep=' ')}'")
-    return (f"{LIST};", f"{deletion};")
+    """The SQL that lists the rows, and what deletes these, with their values."""
+    made = [LIST]
+    for some, before in deletions(gone):
+        ids = ",".join(one.host_id for one in some)
+        made.append(DELETE % (f"'{{{ids}}}'", f"'{before.isoformat(sep=' ')}'"))
+    return tuple(f"{one};" for one in made)
 
 
 def hosts(rows: Rows) -> dict[str, int]:

@@ -76,7 +76,12 @@ class RingHere:
             from auroral.dsql.session import Session
 
             async with await Session.open(self._target, application=APPLICATION) as session:
-                return await clean.delete(session, gone, read_at=ring.before(gone), older_than_s=0.0)
+                return sum(
+                    [
+                        await clean.delete(session, some, read_at=before, older_than_s=0.0)
+                        for some, before in ring.deletions(gone)
+                    ]
+                )
 
         return asyncio.run(delete())
 
@@ -132,8 +137,9 @@ class RingInCluster:
 
     def delete(self, gone: Sequence[Member]) -> int:
         """Rows with such heartbeats, if they are no more than these. Raises as `read` does."""
-        at = ring.before(gone) + timedelta(seconds=HEARTBEAT_WINDOW_S)
-        self._run([*_COMMAND, "--listed", f"{len(gone)}@{at.isoformat()}"], self._say)
+        for some, before in ring.deletions(gone):
+            at = before + timedelta(seconds=HEARTBEAT_WINDOW_S)
+            self._run([*_COMMAND, "--listed", f"{len(some)}@{at.isoformat()}"], self._say)
         return len(gone)
 
     def preview(self, gone: Sequence[Member]) -> list[str]:
