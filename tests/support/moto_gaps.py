@@ -24,6 +24,8 @@ def fill() -> None:
     _backup_selections()
     _alert_manager()
     _services_forget()
+    _services_deploy()
+    _instances_forget()
 
 
 def _forgotten_with_the_rest() -> None:
