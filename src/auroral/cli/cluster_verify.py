@@ -46,13 +46,13 @@ def verify(
     json: bool,
     yes: bool,
     dry_run: bool,
-    ask: Ask | None = None,
+    account: Callable[..., Account] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     now_s: Callable[[], float] = time.monotonic,
     utc: Callable[[], datetime] = lambda: datetime.now(UTC),
     **names: Any,
 ) -> ExitCode:
-    """Make the checks, and print what they come to. `ask`, `sleep`, `now_s` and `utc` are for tests."""
+    """Make the checks, and print what they come to. `account`, `sleep`, `now_s` and `utc` are for tests."""
     from auroral.ecs.observe import Observer
     from auroral.ecs.verify_look import Looks
     from auroral.ecs.verify_run import prove
@@ -63,7 +63,7 @@ def verify(
     wait_s = _seconds("--timeout", timeout)
     if not checks:
         raise UsageError("no check is left", hint=f"--only and --skip take {', '.join(CHECKS)}")
-    found = operated(process, **names)
+    found = operated(process, account=account, **names)
     _need_outputs(found, checks)
     if dry_run:
         return _dry_run(process, found, checks, load, where=where, workers=workers, output=output, names=names)
@@ -77,7 +77,7 @@ def verify(
     looks = Looks(
         found.account,
         found.fleet,
-        ask=ask or _workspace(found),
+        ask=_workspace(found),
         environ=process.environ,
         say=process.err,
         wait_s=wait_s,
@@ -115,7 +115,7 @@ def verify(
         Check.BENCHMARK: bench,
     }
     proof = prove(checks, made, process.err, now_s=now_s)
-    told = document(found.fleet, proof, at=began.isoformat(timespec="seconds"), flags=found.flags)
+    told = document(found.fleet, proof, at=began.isoformat(timespec="seconds"), flags=found.flags, where=where)
     if json:
         process.document(encode(told))
     else:
@@ -193,30 +193,28 @@ def _dry_run(
     return ExitCode.OK
 
 
-_SESSIONS = {
-    Check.EXEC: ("frontend", ""),
-    Check.UI: ("ui", "http"),
-    Check.GRAFANA: ("grafana", "http"),
-    Check.WORKFLOWS: ("frontend", "http"),
-}
-"""Service, and the port that is forwarded; empty: a command is run."""
+_SESSIONS = {Check.EXEC: "frontend", Check.UI: "ui", Check.GRAFANA: "grafana", Check.WORKFLOWS: "frontend"}
+"""The service that each enters: EXEC with a command, the others by a forwarded port."""
 
 
 def _session(process: Process, door: Account, found: Operated, check: Check) -> None:
     """Print the call that opens a session; why not, where no task runs that it could be opened into."""
     from auroral.ecs.session import find_target
     from auroral.ecs.session_plan import exec_call, forward_call, marked_command, remote_port_of, service_of
-    from auroral.ecs.verify_look import HEALTH
+    from auroral.ecs.verify_look import HEALTH, HTTP_PORT
 
-    service, port = _SESSIONS[check]
+    service = _SESSIONS[check]
     try:
-        target = find_target(found.account, found.fleet, service)
         known = service_of(found.fleet, service)
-        remote = remote_port_of(known, known.ports.get(port)) if port else 0
+        target = find_target(found.account, found.fleet, service)
+        if check is Check.EXEC:
+            call = exec_call(target, marked_command((HEALTH,), "0"))
+        else:
+            listed = known.ports.get("http", HTTP_PORT) if check is Check.WORKFLOWS else None
+            call = forward_call(target, remote_port_of(known, listed), 0)
     except AuroralError as error:
         process.out(f"#   {error.message}")
         return
-    call = forward_call(target, remote, 0) if port else exec_call(target, marked_command((HEALTH,), "0"))
     door.call(call.service, call.operation, **call.arguments)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from auroral.cli.process import Process
-from auroral.errors import ExitCode, TargetError
+from auroral.errors import AuroralError, ExitCode, TargetError
 
 if TYPE_CHECKING:
     from auroral.aws_account import Account
@@ -44,7 +44,7 @@ def schema(process: Process, flags: Sequence[str]) -> Found:
     text, code = _asked(process, [*SCHEMA, *flags, "--", "-json"])
     found = verify_answers.schema(text)
     if found is None:
-        raise _unsaid(SCHEMA, flags, code)
+        raise _unsaid(SCHEMA, code)
     return found
 
 
@@ -56,7 +56,7 @@ def visibility(process: Process, flags: Sequence[str], search: Callable[[], tupl
     measured, note = search()
     found = verify_answers.visibility(text, measured, note)
     if found is None:
-        raise _unsaid(VISIBILITY, flags, code)
+        raise _unsaid(VISIBILITY, code)
     return found
 
 
@@ -81,21 +81,27 @@ def benchmark(
     from auroral.ecs import verify_answers
 
     out = io.StringIO()
-    code = run(
-        Process((), process.environ, out, process.stderr, process.width),
-        flags,
-        workers=workers,
-        keep_workers=False,
-        detach=False,
-        timeout=timeout_s,
-        output=output,
-        json=True,
-        yes=yes,
-        dry_run=False,
-        account=lambda **_: account,
-        **names,
-        **timed,
-    )
+    try:
+        code = run(
+            Process((), process.environ, out, process.stderr, process.width),
+            flags,
+            workers=workers,
+            keep_workers=False,
+            detach=False,
+            timeout=timeout_s,
+            output=output,
+            json=True,
+            yes=yes,
+            dry_run=False,
+            account=lambda **_: account,
+            **names,
+            **timed,
+        )
+    except AuroralError as error:
+        if error.exit_code is not ExitCode.INTERRUPTED:
+            raise
+        process.err(error.message)
+        code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     return verify_answers.benchmark(code, decode(out.getvalue().encode()) if out.getvalue().strip() else None)
@@ -148,9 +154,6 @@ def _asked(process: Process, words: Sequence[str]) -> tuple[str, int]:
     return out.getvalue(), code
 
 
-def _unsaid(words: Sequence[str], flags: Sequence[str], code: int) -> TargetError:
-    name = " ".join(words)
-    return TargetError(
-        f"auroral {name} ended with {code}, and did not say how it is (above)",
-        hint=shlex.join(["auroral", *words, *flags]),
-    )
+def _unsaid(words: Sequence[str], code: int) -> TargetError:
+    name = f"auroral {' '.join(words)}"
+    return TargetError(f"{name} ended with {code}, and did not say how it is (above)", hint=name)

@@ -47,15 +47,10 @@ NEEDS: Mapping[Check, tuple[Check, ...]] = {Check.BENCHMARK: (Check.SERVICES, Ch
 BY_OUTPUTS = frozenset({Check.SCHEMA, Check.METRICS, Check.VISIBILITY, Check.BENCHMARK})
 """What only a deployment's outputs say enough for: names given by flag do not."""
 
-_OF_DEPLOYMENT = (
-    "auroral cluster ",
-    "auroral bench remote ",
-    "auroral schema ",
-    "auroral visibility ",
-    "auroral dsql ",
-)
+_BY_NAMES_TOO = ("auroral cluster ", "auroral bench remote ")
+_OF_DEPLOYMENT = (*_BY_NAMES_TOO, "auroral schema ", "auroral visibility ", "auroral dsql ")
 _BY_NAMES = ("--cluster", "--project")
-"""Flags that `auroral cluster` and `auroral bench remote` know alone."""
+"""Flags that the first alone know."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,11 +157,12 @@ def verdict(checks: Sequence[Checked], *, interrupted: bool, cut_off: bool) -> V
     return Verdict.PASSED if well else Verdict.FAILED
 
 
-def with_flags(remedy: str, flags: Sequence[str]) -> str:
-    """A remedy that is a command on a deployment, with the flags that name it; else as it is."""
+def with_flags(remedy: str, flags: Sequence[str], where: str | None = None) -> str:
+    """A remedy that is a command on a deployment, with the flags that name it, and where it runs; else as it is."""
     if not f"{remedy} ".startswith(_OF_DEPLOYMENT):
         return remedy
-    by_names = f"{remedy} ".startswith(("auroral cluster ", "auroral bench remote "))
+    by_names = f"{remedy} ".startswith(_BY_NAMES_TOO)
     pairs = zip(flags[::2], flags[1::2], strict=True)
     parts = [part for flag, value in pairs if by_names or flag not in _BY_NAMES for part in (flag, value)]
+    parts += ["--where", where] if where and not by_names else []
     return f"{remedy} {shlex.join(parts)}" if parts else remedy

@@ -30,7 +30,7 @@ POOL_AGE = f'time() - timestamp(dsql_pool_open{{service=~"{_SERVERS}"}})'
 """Ages by the workspace's own clock. infra/stacks/platform/collector.yaml gives the labels `service` and `instance`."""
 POOLS = "sum(dsql_pool_open)"
 
-_VERSION = re.compile(r"^auroral-server (\S+), Temporal (\S+), ", re.M)
+_VERSION = re.compile(r"^auroral-server (\S+), Temporal (\S+), .*$", re.M)
 _ECR = re.compile(
     r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[a-z.]+/(?P<name>[^@:]+)@(?P<digest>sha256:\w+)$"
 )

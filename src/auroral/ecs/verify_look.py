@@ -18,6 +18,7 @@ from auroral.ecs.prometheus import Ask
 from auroral.ecs.seen import ClusterSeen
 from auroral.ecs.session import executed
 from auroral.ecs.session_forward import forwarded
+from auroral.ecs.session_plan import service_of
 from auroral.ecs.snapshot import SearchSeen
 from auroral.ecs.surroundings import registered
 from auroral.ecs.verify import Found, Pending, failed
@@ -27,6 +28,8 @@ from auroral.ecs.waiter import Patience, Waiter
 from auroral.errors import AuroralError, TargetError
 
 HEALTH = "auroral-server version && auroral-server health"
+HTTP_PORT = 7243
+"""Of the frontend's HTTP API, where no outputs name it: images/server/config/auroral.yaml."""
 WEB_S = 15.0
 MOST_BYTES = 1024 * 1024
 
@@ -87,10 +90,8 @@ class Looks:
 
     def workflows(self) -> Found:
         """A list of workflows by the frontend's HTTP API."""
-        port = self._fleet.services["frontend"].ports.get("http") if "frontend" in self._fleet.services else None
-        if port is None:
-            return failed("the frontend has no HTTP port that is known", "auroral infra apply")
-        with self._port("frontend", port) as here:
+        ports = service_of(self._fleet, "frontend").ports
+        with self._port("frontend", ports.get("http", HTTP_PORT)) as here:
             return verify_answers.workflows(get(here, verify_answers.LIST))
 
     def metrics(self) -> Found:
@@ -156,7 +157,7 @@ class Looks:
 
     def _image(self, key: str) -> str:
         """Of the tasks of a service."""
-        service = self._fleet.services[key]
+        service = service_of(self._fleet, key)
         there = Observer(self._account, self._fleet, now=self._utc).look(tasks=False).services[key]
         if not there.task_definition:
             raise TargetError(f"there is no service {service.name}", hint="auroral infra apply")

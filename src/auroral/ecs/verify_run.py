@@ -40,7 +40,7 @@ def prove(
         except KeyboardInterrupt:
             interrupted = True
             made = not_tried(check, "interrupted")
-        say(f"{check}: {made.state}: {made.text}")
+        say(f"{check}: {made.state}{f': {made.text}' if made.state is not State.PASSED else ''}")
         done.append(made)
     reached = verdict(done, interrupted=interrupted, cut_off=bool(cut_off))
     return Proof(checks=tuple(done), verdict=reached, took_s=now_s() - began_s)

@@ -47,8 +47,9 @@ class VerifyDocument(msgspec.Struct, frozen=True, kw_only=True):
     """That nobody asked for."""
 
 
-def document(fleet: Fleet, proof: Proof, *, at: str, flags: Sequence[str]) -> VerifyDocument:
-    """Put together what is printed. `flags` name the deployment: they are added to the remedies that take them."""
+def document(fleet: Fleet, proof: Proof, *, at: str, flags: Sequence[str], where: str | None = None) -> VerifyDocument:
+    """Put together what is printed. `flags` name the deployment, `where` says where stores are asked from: both are
+    added to the remedies that take them."""
     made = [one.check for one in proof.checks]
     return VerifyDocument(
         at=at,
@@ -58,7 +59,7 @@ def document(fleet: Fleet, proof: Proof, *, at: str, flags: Sequence[str]) -> Ve
         source=fleet.source,
         verdict=proof.verdict,
         took_s=round(proof.took_s, 3),
-        checks=[_row(one, flags) for one in proof.checks],
+        checks=[_row(one, flags, where) for one in proof.checks],
         left_out=[one for one in Check if one not in made],
     )
 
@@ -78,13 +79,13 @@ def text(found: VerifyDocument) -> str:
     return "\n".join([*lines, "", _conclusion(found)])
 
 
-def _row(one: Checked, flags: Sequence[str]) -> CheckRow:
+def _row(one: Checked, flags: Sequence[str], where: str | None) -> CheckRow:
     return CheckRow(
         check=one.check,
         claim=CLAIMS[one.check],
         state=one.state,
         found=one.text,
-        remedy=with_flags(one.remedy, flags),
+        remedy=with_flags(one.remedy, flags, where),
         notes=list(one.notes),
         took_s=round(one.took_s, 3),
     )
