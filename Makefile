@@ -61,7 +61,7 @@ benchmarks: $(STAMP) ## performance of auroral itself
 	@$(BIN)/python -m benchmarks
 
 lock: ## resolve requirements.lock anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra local --extra aws --group dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra local --extra aws --extra dashboards --group dev pyproject.toml -o requirements.lock
 	$(MAKE) env && $(BIN)/python images/benchmark/lock.py
 
 clean: ## remove the environment and caches
