@@ -15,7 +15,7 @@ from auroral.ecs.machine import Finished
 from auroral.ecs.operation import Operation, parse
 from auroral.ecs.recover import recover
 from auroral.ecs.recovery_plan import Plan, begin, go_on
-from auroral.ecs.ring import Rows
+from auroral.ecs.ring import Rows, statements
 from auroral.ecs.rollout_words import Words
 from auroral.errors import AuroralError
 from tests.support.fake_ecs import Behaviour
@@ -113,7 +113,7 @@ class Table:
         return len(found)
 
     def preview(self, gone: Sequence[Member]) -> list[str]:
-        return []
+        return [f"# {one}" for one in statements(gone)]
 
     def _fail(self) -> None:
         if self.failures:

@@ -71,8 +71,9 @@ class Change:
         from auroral.ecs.observe import Observer
         from auroral.ecs.underway import refuse_other
 
-        seen = Observer(self.found.account, self.fleet).look(stopped=True, instances=instances)
-        refuse_other(seen.mark, Clock().utc(), take_over=self.take_over or self.dry_run)
+        clock = Clock()
+        seen = Observer(self.found.account, self.fleet, now=clock.utc).look(stopped=True, instances=instances)
+        refuse_other(seen.mark, clock.utc(), take_over=self.take_over or self.dry_run)
         return seen
 
 

@@ -148,16 +148,25 @@ def _starts_tasks(ring: Ring) -> bool:
 
 
 def _target(made: Change) -> DsqlTarget:
-    """The deployment's database, whatever cluster the environment names; its other settings are the environment's."""
+    """The deployment's database, whatever cluster the environment names; its other settings are the environment's.
+
+    Raises `ConfigurationError`, and `UsageError` where nothing names it.
+    """
     from auroral.dsql.target import resolve
 
-    environ = {name: value for name, value in made.process.environ.items() if name != "DSQL_ENDPOINT"}
+    deployment, environ = made.found.deployment, dict(made.process.environ)
+    endpoint = "" if deployment is not None else made.fleet.named.dsql_endpoint
+    if deployment is not None or endpoint:
+        environ.pop("DSQL_ENDPOINT", None)
+    elif not environ.get("DSQL_ENDPOINT", "").strip():
+        raise UsageError(
+            "no task definition names the DSQL cluster whose rows are to be deleted",
+            hint="give --outputs or --stack instead of --cluster, or DSQL_ENDPOINT",
+        )
     environ.setdefault("AWS_REGION", made.fleet.region)
-    flags = {"profile": made.found.account.profile}
-    if made.found.deployment is None:
-        flags["endpoint"] = made.fleet.named.dsql_endpoint
+    flags = {"profile": made.found.account.profile, "endpoint": endpoint}
     named = {name: value for name, value in flags.items() if value}
-    return resolve(flags=named, environ=environ, deployment=made.found.deployment)[0]
+    return resolve(flags=named, environ=environ, deployment=deployment)[0]
 
 
 def _look(target: DsqlTarget) -> Any:
@@ -303,9 +312,8 @@ recover_command = cluster_changes.command(
     "ring with the running tasks. It begins where tasks stop again and again and their ring shows why, and says what "
     "it saw. Run again, from wherever, it goes on where it ended.",
     params=[
-        click.Option(
-            ["--anyway"], is_flag=True, help="Begin without evidence; go on beside hosts that live elsewhere."
-        ),
+        click.Option(["--anyway"], is_flag=True, help="Begin although nothing says that it is needed."),
+        click.Option(["--beside"], is_flag=True, help="Go on beside hosts in the ring that live elsewhere."),
         click.Option(
             ["--from-start"], is_flag=True, help="Stop and clean again, where another recovery ended half way."
         ),
