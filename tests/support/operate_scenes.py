@@ -24,6 +24,7 @@ from auroral.ecs.operation import Operation, set_mark
 from auroral.ecs.snapshot import Snapshot
 from tests.support.fake_ecs import Behaviour, Outcome, door, outputs
 from tests.support.observed import deployed, members
+from tests.support.recoveries import Recoveries
 from tests.support.rollouts import CONTRACT, Site, VirtualClock
 
 PLANNED = {"frontend": 2, "history": 4, "matching": 3, "worker": 2, "ui": 1, "grafana": 1, "collector": 1}
@@ -50,8 +51,10 @@ class Desk:
 
     def write(self) -> None:
         """`auroral infra output > outputs.json` after an apply."""
-        text = outputs(self.site.aws.contract(json.loads(CONTRACT.read_text())))
-        Path("outputs.json").write_text(text)
+        contract = self.site.aws.contract(json.loads(CONTRACT.read_text()))
+        for key, one in contract["services"].items():
+            one["planned_count"] = self.site.fleet.services[key].planned
+        Path("outputs.json").write_text(outputs(contract))
 
     def type(self, line: str, *, answer: str | None = None) -> None:
         """Run a command line; stdout and stderr as a terminal shows them."""
@@ -70,27 +73,34 @@ class Desk:
 @contextlib.contextmanager
 def desk(directory: Path, *, running: bool = True) -> Iterator[Desk]:
     """A deployment whose stores are well, as `outputs.json` in `directory` names it."""
+    site = Site()
+    site.aws = deployed(settled=running)
+    site.clock = site.aws.clock
+    site.aws.add("sts", "get_caller_identity", lambda: {"Account": "1", "Arn": "arn:x/jane.doe", "UserId": "A"})
+    site.aws.program("dev-schema", _answers(0, *json.dumps(SCHEMA, indent=1).splitlines()))
+    site.aws.program("dev-visibility-setup", _answers(0))
+    with _at(site, directory) as patch:
+        yield Desk(site, patch)
+
+
+@contextlib.contextmanager
+def _at(site: Site, directory: Path) -> Iterator[pytest.MonkeyPatch]:
+    """The double behind every command, in its own time."""
+    clock, look = site.clock, status.gather
+
+    def gather(account: Any, fleet: Any, **more: Any) -> Snapshot:
+        more["members"] = lambda: members(site.aws)
+        return look(account, fleet, now=clock.utc, **more)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(directory)
-        site = Site()
-        site.aws = deployed(settled=running)
-        site.clock = site.aws.clock
-        site.aws.add("sts", "get_caller_identity", lambda: {"Account": "1", "Arn": "arn:x/jane.doe", "UserId": "A"})
-        clock, look = site.clock, status.gather
-
-        def gather(account: Any, fleet: Any, **more: Any) -> Snapshot:
-            more["members"] = lambda: members(site.aws)
-            return look(account, fleet, now=clock.utc, **more)
-
         patch.setattr(door, "check_answer", lambda *_: None)
         patch.setattr("auroral.aws_account.AwsAccount", lambda **_: site.aws)
         patch.setattr(conduct, "Clock", lambda: VirtualClock(clock))
         patch.setattr(run_task, "run_in", functools.partial(run_task.run_in, sleep=clock.sleep, now_s=clock.now_s))
         patch.setattr(status, "gather", gather)
         patch.setattr(cluster_status, "_ask", lambda _: None)
-        site.aws.program("dev-schema", _answers(0, *json.dumps(SCHEMA, indent=1).splitlines()))
-        site.aws.program("dev-visibility-setup", _answers(0))
-        yield Desk(site, patch)
+        yield patch
 
 
 def _answers(code: int, *lines: str) -> Callable[[Any], Outcome]:
@@ -211,6 +221,16 @@ def _crash_loop(directory: Path) -> str:
         return at.transcript
 
 
+def _recover(directory: Path) -> str:
+    made = Recoveries()
+    with _at(made.site, directory) as patch:
+        patch.setattr("auroral.ecs.ring_rows.RingHere", lambda _: made.table)
+        made.loop()
+        at = Desk(made.site, patch)
+        at.type(f"auroral cluster recover --where here --yes{HERE}")
+        return at.transcript
+
+
 SCENES: dict[str, Callable[[Path], str]] = {
     "healthy": _healthy,
     "up": _up,
@@ -225,5 +245,6 @@ SCENES: dict[str, Callable[[Path], str]] = {
     "two at once": _two_at_once,
     "night": _night,
     "crash loop": _crash_loop,
+    "recover": _recover,
 }
 """By the name that stands above its block in the guide: `<!-- scene: NAME -->`."""
