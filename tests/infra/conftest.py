@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import cli
 from tests.infra.emulated import Deployed, applied
 from tests.support.terraform import Workshop, attached, make_workshop, provider_binary
-
-__all__ = ["cli"]
 
 _DESTROYS = "test_a_last_test_destroys_it_all"
 _STAGES = ("test_platform.py", "test_operated.py")
