@@ -154,7 +154,7 @@ def test_visibility_gets_the_servers_roles(there: Any, recorded: TaskAccount) ->
 
 
 def test_schema_runs_as_its_own_task(there: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    account = TaskAccount({}, program=["printf", "%s\\n"])
+    account = TaskAccount({}, program=["printf", "@1>%s\\n"])
     enters(account, monkeypatch)
     ended = there("schema", "status", "--user", "me")
     (command,) = account.commands
@@ -162,7 +162,8 @@ def test_schema_runs_as_its_own_task(there: Any, monkeypatch: pytest.MonkeyPatch
     assert command.count("--server-arn") == 4
     assert command.count("--operator-arn") == 1
     assert ended.out.splitlines() == command
-    assert "environment" not in account.requests[0]["overrides"]["containerOverrides"][0]
+    (override,) = account.requests[0]["overrides"]["containerOverrides"]
+    assert override["environment"] == [{"name": "AURORAL_OUTPUT", "value": "marked"}]
 
 
 def test_a_dry_run_prints_the_call(there: Any, recorded: TaskAccount) -> None:
