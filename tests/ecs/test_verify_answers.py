@@ -1,4 +1,4 @@
-"""What answers of programs prove, and what they do not. `tests/cli/test_cluster_verify.py` has each one broken whole."""
+"""What answers of programs prove, and what they do not."""
 
 from __future__ import annotations
 

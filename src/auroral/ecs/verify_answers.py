@@ -36,19 +36,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     took_s: float = 0.0
 
-    def json(self) -> Mapping[str, Any]:
-        """The object that it said; empty where it is none."""
+    @property
+    def said(self) -> Mapping[str, Any] | None:
+        """The JSON object that it said; None where it is none."""
         try:
             found = json.loads(self.text)
         except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
+            return None
+        return found if isinstance(found, dict) else None
+
+    def get(self, name: str) -> Any:
+        """A field of that object; None where there is none."""
+        return (self.said or {}).get(name)
 
     @property
     def words(self) -> str:
         """In one line."""
-        told = self.json()
-        text = str(told.get("message") or told.get("error") or "") or " ".join(self.text.split())
+        text = str(self.get("message") or self.get("error") or "") or " ".join(self.text.split())
         return f"HTTP {self.status}{f': {text[:200]}' if text else ''}"
 
 
@@ -58,7 +62,7 @@ def ui(page: Answer, cluster: Answer) -> Found:
         return failed(f"its page does not load: {page.words}", "auroral cluster logs ui")
     if "html" not in page.content_type or not any(sign in page.text for sign in _PAGE):
         return failed(f"expected Temporal's UI, found another page: {page.words}", "auroral cluster logs ui")
-    version = cluster.json().get("serverVersion")
+    version = cluster.get("serverVersion")
     if cluster.status != 200 or not version:
         # Clients of Service Connect resolve only the names that existed when they were deployed.
         return failed(f"its page loads, but it does not reach the frontend: {cluster.words}", "auroral cluster roll ui")
@@ -67,7 +71,7 @@ def ui(page: Answer, cluster: Answer) -> Found:
 
 def grafana(health: Answer, org: Answer) -> Found:
     """Its health, and what it answers to whoever has not logged in."""
-    database = health.json().get("database")
+    database = health.get("database")
     if health.status != 200 or database != "ok":
         told = f"its database is {database}" if database else health.words
         return failed(f"it is not healthy: {told}", "auroral cluster logs grafana")
@@ -76,7 +80,7 @@ def grafana(health: Answer, org: Answer) -> Found:
             f"it answers without a login ({GRAFANA_ORG}: HTTP {org.status}, expected 401): is anonymous access on?",
             "correct GF_AUTH_ANONYMOUS_ENABLED in its task definition, then auroral infra apply, auroral cluster roll",
         )
-    version = health.json().get("version")
+    version = health.get("version")
     return passed(f"Grafana{f' {version}' if version else ''} is healthy, and asks for a login")
 
 
@@ -84,7 +88,7 @@ def workflows(answer: Answer) -> Found:
     """The list of workflows."""
     if answer.status != 200:
         return failed(f"listing the workflows of {NAMESPACE} failed: {answer.words}", "auroral visibility status")
-    if not isinstance(answer.json().get("executions", []), list) or not answer.text.lstrip().startswith("{"):
+    if answer.said is None or not isinstance(answer.said.get("executions", []), list):
         return failed(f"expected a list of workflows, found {answer.words}", "auroral cluster logs frontend")
     return passed(f"ListWorkflowExecutions of {NAMESPACE} answered in {answer.took_s * 1000:.0f} ms")
 
@@ -102,8 +106,8 @@ def schema(text: str) -> Found | None:
 def visibility(text: str, search: SearchSeen | None, note: str = "") -> Found | None:
     """What `auroral visibility status --json` printed, and CloudWatch's measure of the domain; None where there is no
     document. `note`: why CloudWatch's measure is not known."""
-    found = Answer(status=0, text=text[text.find("{") : text.rfind("}") + 1]).json()
-    if not str(found.get("schema", "")).startswith("auroral.visibility/"):
+    found = Answer(status=0, text=text[text.find("{") : text.rfind("}") + 1])
+    if not str(found.get("schema")).startswith("auroral.visibility/"):
         return None
     index, health = found.get("index"), found.get("health")
     if health == "red":

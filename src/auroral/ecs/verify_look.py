@@ -146,14 +146,8 @@ class Looks:
 
     def _health(self) -> dict[str, bool]:
         """Which services' tasks have health checks; without those of which nobody says."""
-        found: dict[str, bool] = {}
-        for one in self._fleet.ordered():
-            try:
-                found[one.key] = registered(self._account, self._fleet, [one.key])[one.key].health_checked
-            except AwsError as error:
-                if error.failure.kind not in (Kind.MISSING, Kind.INVALID):  # all its revisions are deregistered
-                    raise
-        return found
+        found = registered(self._account, self._fleet, [one.key for one in self._fleet.ordered()])
+        return {key: one.health_checked for key, one in found.items()}
 
     def _image(self, key: str) -> str:
         """Of the tasks of a service."""
