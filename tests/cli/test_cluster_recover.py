@@ -167,6 +167,21 @@ def test_interrupted_it_ends_with_4_and_goes_on(looping: Operated) -> None:
     looping.recoveries.whole()
 
 
+def test_a_token_that_expires_leaves_a_mark_that_is_taken_over(looping: Operated) -> None:
+    aws, clock = looping.recoveries.aws, looping.recoveries.clock
+    aws.faults.expire(clock.elapsed_s + 60)
+    ended = looping("--yes")
+    assert ended.code == ExitCode.UNREACHABLE
+    assert "renew the credentials, then go on: auroral cluster recover" in ended.err
+    assert "go on with --take-over" in ended.err
+    aws.faults.clear()
+    assert looping("--yes").code == ExitCode.USAGE
+    again = looping("--yes", "--take-over")
+    assert again.code == ExitCode.OK, again.err
+    assert "in its phase " in again.err
+    looping.recoveries.whole()
+
+
 def test_a_phase_up_asks_nothing(operated: Operated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     facts = {"phase": "up", "history": "2"}

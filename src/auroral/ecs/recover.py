@@ -130,7 +130,9 @@ class _Recovering:
         try:
             perform(self._with.account, set_mark(self._arn, self._machine.mark(state, self._with.clock.utc())))
         except AuroralError as error:
-            self._with.say(f"the cluster's mark still says that recover is under way: {error.message}")
+            self._with.say(
+                f"the cluster's mark still says that recover is under way ({error.message}): go on with --take-over"
+            )
 
     def _clear(self) -> None:
         if not self._machine.marked:
