@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -344,7 +347,29 @@ def test_an_aws_that_cannot_be_reached(made: Deployment) -> None:
     assert "ecs:DescribeClusters failed" in made.said
 
 
+def test_ctrl_c_ends_the_session_that_is_open(made: Deployment) -> None:
+    def interrupts(path: str, _: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        return 200, HTML, ""
+
+    made.webs["ui"].respond = interrupts
+    assert made.verify(only=(Check.EXEC, Check.UI, Check.GRAFANA)) == ExitCode.INTERRUPTED
+    assert "INTERRUPTED: 1 of 3 checks passed" in made.printed
+    assert [one.arguments["SessionId"] for one in made.aws.changes("terminate_session")][-1:] == ["s-2"]
+    assert made.sessions == [("frontend", 0), ("ui", 8080)]
+
+
 # What is asked for
+
+
+def test_the_environment_names_no_other_store(made: Deployment) -> None:
+    made.environ |= {"DSQL_ENDPOINT": "other.dsql.us-east-1.on.aws", "TEMPORAL_OPENSEARCH_HOST": "localhost"}
+    made.environ |= {"DSQL_HOST_ADDRESS": "127.0.0.1", "DSQL_PORT": "9", "TEMPORAL_OPENSEARCH_PORT": "9"}
+    assert made.verify(only=(Check.SCHEMA, Check.VISIBILITY), where=None) == ExitCode.OK, made.said
+    assert "names the target" not in made.said
+    assert "runs as the task schema of the cluster: 127.0.0.1:9 cannot be reached" in made.said
+    assert "runs as the task visibility of the cluster" in made.said
 
 
 def test_a_dry_run_opens_nothing(made: Deployment) -> None:

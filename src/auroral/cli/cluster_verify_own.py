@@ -19,6 +19,8 @@ SCHEMA = ("schema", "status")
 VISIBILITY = ("visibility", "status")
 BENCHMARK = ("bench", "remote", "run")
 _TAKEN = ("--outputs", "--stack", "--region", "--profile")
+_ELSEWHERE = ("DSQL_ENDPOINT", "TEMPORAL_OPENSEARCH_HOST", "TEMPORAL_OPENSEARCH_INDEX")
+"""What would have the commands prove another store than the deployment's."""
 
 
 def flags_of(named: Sequence[str], where: str | None) -> list[str]:
@@ -148,7 +150,8 @@ def _asked(process: Process, words: Sequence[str]) -> tuple[str, int]:
     from auroral.cli.main import run
 
     out = io.StringIO()
-    code = run(Process(list(words), process.environ, cast("TextIO", out), process.stderr, process.width))
+    environ = {name: value for name, value in process.environ.items() if name not in _ELSEWHERE}
+    code = run(Process(list(words), environ, cast("TextIO", out), process.stderr, process.width))
     if code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     return out.getvalue(), code

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
 from auroral.capacity.budget import KEEPER_EXTRA, STARTUP_EXTRA, Term
 from auroral.ecs.fleet import TEMPORAL, Fleet, FleetService
 from auroral.ecs.operation import parse
-from auroral.ecs.prometheus import Sample
 from auroral.ecs.seen import ClusterSeen, TaskSeen
 from auroral.ecs.snapshot import WINDOW_S
 from auroral.ecs.steady import Before, State, Wanted, before, revision, standing
@@ -34,6 +34,18 @@ _VERSION = re.compile(r"^auroral-server (\S+), Temporal (\S+), .*$", re.M)
 _ECR = re.compile(
     r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[a-z.]+/(?P<name>[^@:]+)@(?P<digest>sha256:\w+)$"
 )
+
+
+class Sample(Protocol):
+    """One series' value, as `auroral.ecs.prometheus` answers it."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Of the series."""
+
+    @property
+    def value(self) -> float:
+        """At the time of the question."""
 
 
 class EcrImage(msgspec.Struct, frozen=True, kw_only=True):
