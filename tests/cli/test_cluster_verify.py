@@ -18,7 +18,10 @@ from auroral.cli.cluster_verify import CHECKS
 from auroral.ecs import run_task
 from auroral.ecs.verify import CLAIMS, Check
 from auroral.errors import ExitCode
+from tests.cli.conftest import Cli, Ended
+from tests.support.contract_file import CONTRACT
 from tests.support.fake_ecs import Behaviour, door
+from tests.support.moto_server import moto_server
 from tests.support.verified import HTML, JSON, SAYS, VERSION, Deployment, deployment
 
 OTHERS = [one for one in Check if one is not Check.BENCHMARK]
@@ -415,3 +418,39 @@ def test_checks_that_names_do_not_say_enough_for_are_left_out_by_hand(made: Depl
     left_out = ("schema", "metrics", "visibility", "benchmark", "budget")
     assert made.verify(skip=left_out, **names) == ExitCode.OK, made.said + made.printed
     assert "PASSED: 6 of 6 checks" in made.printed
+
+
+# Over HTTP
+
+
+def test_by_boto3_over_http(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(CONTRACT.read_text())
+    with moto_server(tmp_path / "log") as moto:
+        for name, value in moto.environ.items():
+            monkeypatch.setenv(name, value)
+
+        def verify() -> Ended:
+            return cli("cluster", "verify", "--outputs", str(outputs), "--only", "alarms", environ=dict(moto.environ))
+
+        assert verify().code == ExitCode.UNREACHABLE  # no such cluster
+        moto.client("ecs").create_cluster(clusterName="dev")
+        assert verify().code == ExitCode.FAILED
+        moto.client("cloudwatch").put_metric_alarm(
+            AlarmName="dev-history-memory",
+            MetricName="m",
+            Namespace="n",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1.0,
+            Statistic="Sum",
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        ended = verify()
+        assert ended.code == ExitCode.OK, ended.err
+        assert "alarms: none of 1 rings" in ended.out
+        moto.client("cloudwatch").set_alarm_state(AlarmName="dev-history-memory", StateValue="ALARM", StateReason="x")
+        ended = verify()
+    assert ended.code == ExitCode.FAILED
+    assert "1 of 1 ring: dev-history-memory" in ended.out
+    assert f"→ auroral cluster status --outputs {outputs}" in ended.out
