@@ -30,6 +30,16 @@ from auroral.errors import UsageError
 
 DEFAULT_PORT = 9090
 _PREFIX = "auroral_benchmark"
+INFO = f"{_PREFIX}_info"
+TARGET_RATE = f"{_PREFIX}_target_rate"
+WORKFLOWS = f"{_PREFIX}_workflows_total"
+SCHEDULED = f"{_PREFIX}_scheduled_total"
+LATENCY = f"{_PREFIX}_latency_seconds"
+LAG = f"{_PREFIX}_lag_seconds"
+IN_FLIGHT = f"{_PREFIX}_in_flight"
+PROCESS_UP = f"{_PREFIX}_process_up"
+"""Names as a scrape has them; a family of counters is named without its `_total`."""
+
 _CHILD_ANSWER_S = 2.0
 _REQUEST_S = 5.0
 _SNAPSHOT_ATTEMPTS = 5
@@ -146,26 +156,20 @@ class _Run(Collector):
         """Make the families anew."""
         run = self._take()
         yield InfoMetricFamily(_PREFIX, "The run that this process coordinates.", value={"run_id": self._run_id})
-        yield GaugeMetricFamily(
-            f"{_PREFIX}_target_rate", "Starts per second that the schedule intends now.", value=run.target_per_s
-        )
-        workflows = CounterMetricFamily(
-            f"{_PREFIX}_workflows", "Intended starts by outcome.", labels=["process", "outcome"]
-        )
-        scheduled = CounterMetricFamily(f"{_PREFIX}_scheduled", "Intended starts.", labels=["process"])
+        yield GaugeMetricFamily(TARGET_RATE, "Starts per second that the schedule intends now.", value=run.target_per_s)
+        workflows = CounterMetricFamily(WORKFLOWS, "Intended starts by outcome.", labels=["process", "outcome"])
+        scheduled = CounterMetricFamily(SCHEDULED, "Intended starts.", labels=["process"])
         latency = HistogramMetricFamily(
-            f"{_PREFIX}_latency_seconds",
+            LATENCY,
             "Time from the intended start to the close of what completed.",
             labels=["process"],
         )
         lag = HistogramMetricFamily(
-            f"{_PREFIX}_lag_seconds",
+            LAG,
             "Time from the intended start to the sending of what was sent.",
             labels=["process"],
         )
-        in_flight = GaugeMetricFamily(
-            f"{_PREFIX}_in_flight", "Workflows accepted and not yet closed.", labels=["process"]
-        )
+        in_flight = GaugeMetricFamily(IN_FLIGHT, "Workflows accepted and not yet closed.", labels=["process"])
         for each in run.generators:
             process = [each.process]
             for outcome, count in each.outcomes.items():
@@ -201,9 +205,7 @@ class _Children(Collector):
     def collect(self) -> Iterable[Metric]:
         """Fetch all children at once; one that does not answer is shown as not up."""
         children = dict(self._children())
-        up = GaugeMetricFamily(
-            f"{_PREFIX}_process_up", "Whether the process answered with its own metrics.", labels=["process"]
-        )
+        up = GaugeMetricFamily(PROCESS_UP, "Whether the process answered with its own metrics.", labels=["process"])
         families: dict[str, Metric] = {}
         with ThreadPoolExecutor(max_workers=max(1, min(16, len(children)))) as pool:
             for process, text in zip(children, pool.map(_text, children.values()), strict=True):
