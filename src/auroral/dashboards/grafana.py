@@ -161,6 +161,8 @@ def _timeline(builder: Any, panel: Panel) -> None:
         # Its base is invisible in a timeline: what is drawn are the lines.
         builder.thresholds(_thresholds((Step(None, "transparent"), *lines)))
         builder.thresholds_style(builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED))
+    if lines and panel.headroom:
+        builder.axis_soft_max(max(step.at for step in lines if step.at is not None))
     for index, query in enumerate(panel.queries):
         if isinstance(query, Query) and query.limit:
             builder.override_by_query(_letter(index), _dashed())

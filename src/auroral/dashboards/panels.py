@@ -103,6 +103,8 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     lowest: float | None = 0
     """Of the axis; None: Grafana chooses."""
     highest: float | None = None
+    headroom: bool = False
+    """Whether a timeline's axis reaches up to the highest step, so that the room below a limit is seen."""
     decimals: int | None = None
     empty: str = ""
     """What to write where there are no data, such as `0` where a counter has not counted yet."""

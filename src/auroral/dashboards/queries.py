@@ -19,6 +19,7 @@ SHOWN: Mapping[str, str] = MappingProxyType({CLUSTER: "=~$cluster", SERVICE: "=~
 """What the dashboard's variables choose; each where the metric has the label."""
 
 OF_CLUSTER: Mapping[str, str] = MappingProxyType({CLUSTER: "=~$cluster"})
+OF_NAMESPACE: Mapping[str, str] = MappingProxyType({CLUSTER: "=~$cluster", NAMESPACE: "=~$namespace"})
 EVERYTHING: Mapping[str, str] = MappingProxyType({})
 """For rules, which have no variables."""
 
@@ -141,6 +142,11 @@ def mean(
 def ratio(part: str, whole: str) -> str:
     """Ask for the share of one in another; no number where the whole is 0."""
     return f"({part}) / ({whole})"
+
+
+def top(count: int, query: str) -> str:
+    """Ask for the series of highest value alone, so that a panel can be read."""
+    return f"topk({count}, {query})"
 
 
 def names_in(query: str) -> frozenset[str]:
