@@ -359,6 +359,15 @@ DSQL_CONNECTIONS = CloudMetric(
     _DSQL_PAGE,
 )
 """Values of its dimensions: `auroral.dsql.connections.usage_dimensions`."""
+DSQL_CONNECT_CALLS = CloudMetric(
+    connections.USAGE_NAMESPACE, "CallCount", "calls", DSQL_CONNECTIONS.dimensions, "Sum", _DSQL_PAGE
+)
+"""Type `API`, resource `DbConnect` or `DbConnectAdmin`; the rest as of `DSQL_CONNECTIONS`."""
+DSQL_TOTAL_UNITS = _dsql("TotalDPU", "DPU", "Sum")
+DSQL_COMPUTE_UNITS = _dsql("ComputeDPU", "DPU", "Sum")
+DSQL_READ_UNITS = _dsql("ReadDPU", "DPU", "Sum")
+DSQL_WRITE_UNITS = _dsql("WriteDPU", "DPU", "Sum")
+"""What is billed. AWS's table calls the dimension of these ResourceId; they are with the others under ClusterId."""
 
 
 def _search(name: str, unit: str, statistic: str) -> CloudMetric:
