@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 from auroral.cli.deployed import Operated
+from auroral.cli.own_commands import asked
 from auroral.cli.process import Process
 from auroral.errors import AuroralError, ExitCode, TargetError, UsageError
 
@@ -77,12 +77,7 @@ def _cure(missing: Sequence[Missing], flags: Sequence[str]) -> str:
 
 def _asked(process: Process, words: Sequence[str], *, judged: bool = False) -> str:
     """The stdout of one of auroral's own commands, its stderr shown; with `judged`, empty where it finds no fault."""
-    from auroral.cli.main import run
-
-    out = io.StringIO()
-    code = run(Process(list(words), process.environ, cast("TextIO", out), process.stderr, process.width))
-    if code == ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
+    out, code = asked(process, words)
     if code not in (ExitCode.OK, ExitCode.FAILED):
         name = " ".join(words[:2])
         raise TargetError(
@@ -90,5 +85,5 @@ def _asked(process: Process, words: Sequence[str], *, judged: bool = False) -> s
             hint=f"mend that, or {SKIP} once you know that schema, roles and visibility are there",
         )
     if not judged:
-        return out.getvalue()
-    return "" if code == ExitCode.OK else out.getvalue() or "fault"
+        return out
+    return "" if code == ExitCode.OK else out or "fault"

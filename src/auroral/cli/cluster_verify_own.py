@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any
 
+from auroral.cli.own_commands import asked
 from auroral.cli.process import Process
 from auroral.errors import AuroralError, ExitCode, TargetError
 
@@ -19,8 +20,6 @@ SCHEMA = ("schema", "status")
 VISIBILITY = ("visibility", "status")
 BENCHMARK = ("bench", "remote", "run")
 _TAKEN = ("--outputs", "--stack", "--region", "--profile")
-_ELSEWHERE = ("DSQL_ENDPOINT", "TEMPORAL_OPENSEARCH_HOST", "TEMPORAL_OPENSEARCH_INDEX")
-"""What would have the commands prove another store than the deployment's."""
 
 
 def flags_of(named: Sequence[str], where: str | None) -> list[str]:
@@ -43,7 +42,7 @@ def schema(process: Process, flags: Sequence[str]) -> Found:
     """Schema, roles and grants. Raises `TargetError` where nobody can say."""
     from auroral.ecs import verify_answers
 
-    text, code = _asked(process, [*SCHEMA, *flags, "--", "-json"])
+    text, code = asked(process, [*SCHEMA, *flags, "--", "-json"])
     found = verify_answers.schema(text)
     if found is None:
         raise _unsaid(SCHEMA, code)
@@ -54,7 +53,7 @@ def visibility(process: Process, flags: Sequence[str], search: Callable[[], tupl
     """The index, and the domain as CloudWatch measures it. Raises `TargetError` where nobody can say."""
     from auroral.ecs import verify_answers
 
-    text, code = _asked(process, [*VISIBILITY, *flags, "--json"])
+    text, code = asked(process, [*VISIBILITY, *flags, "--json"])
     measured, note = search()
     found = verify_answers.visibility(text, measured, note)
     if found is None:
@@ -112,7 +111,7 @@ def benchmark(
 def dry_run(process: Process, check: str, flags: Sequence[str]) -> None:
     """Print the call that would start the task of schema or visibility."""
     words = (*SCHEMA, *flags, "--dry-run", "--", "-json") if check == SCHEMA[0] else (*VISIBILITY, *flags, "--dry-run")
-    text, _ = _asked(process, words)
+    text, _ = asked(process, words)
     if text:
         process.out(text)
 
@@ -143,18 +142,6 @@ def benchmark_dry_run(
         account=lambda **_: account,
         **names,
     )
-
-
-def _asked(process: Process, words: Sequence[str]) -> tuple[str, int]:
-    """The stdout and status of one of auroral's own commands, its stderr shown."""
-    from auroral.cli.main import run
-
-    out = io.StringIO()
-    environ = {name: value for name, value in process.environ.items() if name not in _ELSEWHERE}
-    code = run(Process(list(words), environ, cast("TextIO", out), process.stderr, process.width))
-    if code == ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
-    return out.getvalue(), code
 
 
 def _unsaid(words: Sequence[str], code: int) -> TargetError:
