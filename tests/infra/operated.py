@@ -28,14 +28,14 @@ CPU_UNITS, MEMORY_MIB = 4096, 15_636
 
 
 class Skipping(conduct.Clock):
-    """Time that passes when somebody sleeps, ten times as fast, and at no other time."""
+    """Time that passes when somebody sleeps, a minute a second, and at no other time."""
 
     def __init__(self) -> None:
         self.passed_s = 0.0
 
     def sleep(self, seconds: float) -> None:
         """Pass it over."""
-        self.passed_s += 10 * seconds
+        self.passed_s += 60 * seconds
 
     def now_s(self) -> float:
         """What was slept."""

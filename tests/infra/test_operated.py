@@ -361,9 +361,6 @@ def test_the_doctor_looks_at_the_deployment(site: Site) -> None:
     [
         ("cluster", "status"),
         ("cluster", "up"),
-        ("cluster", "down", "--yes"),
-        ("cluster", "scale", "ui=2"),
-        ("cluster", "roll"),
         ("cluster", "logs"),
         ("bench", "remote", "results"),
         ("bench", "remote", "workers", "2"),
