@@ -20,24 +20,65 @@ if TYPE_CHECKING:
 MakeTemporalServer = Callable[..., Awaitable["LocalServer"]]
 
 _HERE = Path(__file__).parent
-_HEAVY = {"live": "clusters", "local": "clusters", "server": "go", "infra": "terraform"}
-"""Folders whose tests start whole clusters, or keep a core busy with Go or Terraform."""
+_TOGETHER = {
+    "live": "clusters",
+    "local/test_cluster.py": "clusters",
+    "infra/test_budget_parity.py": "terraform",
+    "infra/test_profiles.py": "terraform",
+    "infra/test_refused.py": "terraform",
+    "infra/test_terraform.py": "terraform",
+    "infra/test_operated.py": "platform",
+    "infra/test_platform.py": "platform",
+    "server": "go",
+    "visibility": "opensearch",
+}
+"""Folders and files that one worker runs: whole clusters, which would disturb each other, and what shares a provider,
+an applied platform or a search node. The longest come first, so that the workers end at about the same time."""
+_NEXT = ("cli/test_local.py", "report/test_html_browser.py", "infra/test_checkov.py")
+"""Single files that take longest, after those."""
 _MARK = "AURORAL_TEST_SESSION"
 _LEAVING_S = 5.0
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # Every process that a test starts inherits this, however far it strays. With workers they are the controller's.
     if not _in_a_worker():
         os.environ[_MARK] = uuid.uuid4().hex
+    config.option.loadscopereorder = False  # xdist begins with what has most tests, which are the short ones
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With two workers (`-n 2 --dist loadgroup`) what is heavy stays together in one of them, the rest goes by file."""
-    for item in items:
-        folder = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
-        group = _HEAVY.get(folder, str(item.path))
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Let workers begin with what takes longest, so that they end at about the same time."""
+    if not _in_a_worker():
+        return
+    first = [*dict.fromkeys(_TOGETHER.values()), *(str(_HERE / name) for name in _NEXT)]
+    rank = {group: place for place, group in enumerate(first)}
+    items.sort(key=lambda item: rank.get(_group(item.path), len(rank)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With two workers (`-n 2 --dist loadgroup`) what is heavy stays together in one of them, the rest goes by file.
+
+    xdist 3.8 writes its groups into a field that pytest 9.2 does not read any more: each test would go its own way,
+    and each worker would start every cluster, plan every stack and apply the whole platform.
+    """
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(config.rootpath / nodeid.partition("::")[0])
+
+    return ByGroup(config, log)
+
+
+def _group(path: Path) -> str:
+    if not path.is_relative_to(_HERE):
+        return str(path)
+    own = path.relative_to(_HERE)
+    return next((_TOGETHER[str(one)] for one in (own, *own.parents) if str(one) in _TOGETHER), str(path))
 
 
 @pytest.hookimpl(trylast=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.conftest import _NEXT, _TOGETHER, _group
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -71,3 +73,40 @@ def test_a_process_left_behind_by_a_worker_fails_the_session(tmp_path: Path) -> 
     assert ran.returncode == 1, ran.stdout
     assert "left behind by the tests:" in ran.stdout
     assert "sleep 600" in ran.stdout
+
+
+def test_what_is_kept_together_is_there_and_the_rest_goes_by_file() -> None:
+    assert [name for name in (*_TOGETHER, *_NEXT) if not (ROOT / "tests" / name).exists()] == []
+    for path, group in {
+        "live/test_run.py": "clusters",
+        "local/test_cluster.py": "clusters",
+        "infra/test_profiles.py": "terraform",
+        "server/test_go.py": "go",
+    }.items():
+        assert _group(ROOT / "tests" / path) == group
+    for path in (ROOT / "tests/local/test_plan.py", ROOT / "tests/infra/test_checkov.py", ROOT / "elsewhere/test_x.py"):
+        assert _group(path) == str(path)
+
+
+def test_a_file_is_run_by_one_worker(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"test_{name}.py").write_text(
+            textwrap.dedent(
+                """
+                import os, pathlib, pytest
+                @pytest.mark.parametrize("number", range(6))
+                def test_who(number):
+                    here = pathlib.Path(__file__)
+                    with here.with_suffix(".who").open("a") as file:
+                        print(os.environ["PYTEST_XDIST_WORKER"], file=file)
+                """
+            )
+        )
+    ran = _session(
+        tmp_path, "", "-n", "2", "--dist", "loadgroup", str(tmp_path / "test_a.py"), str(tmp_path / "test_b.py")
+    )
+    assert "12 passed" in ran.stdout, ran.stdout
+    ran_by = [(tmp_path / f"test_{name}.who").read_text().split() for name in "ab"]
+    assert [len(one) for one in ran_by] == [6, 6]
+    assert {len(set(one)) for one in ran_by} == {1}
+    assert ran_by[0] != ran_by[1]
