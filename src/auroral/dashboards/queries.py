@@ -102,6 +102,13 @@ def min_of(
     return _aggregated("min", metric, by, where, scope)
 
 
+def count_of(
+    metric: Metric, by: Sequence[str] = (), where: Mapping[str, str] = _NONE, *, scope: Mapping[str, str] = SHOWN
+) -> str:
+    """Ask how many series a gauge has. Raises `ValueError` for a label that the metric has not."""
+    return _aggregated("count", metric, by, where, scope)
+
+
 def quantile(
     share: float,
     metric: Metric,
