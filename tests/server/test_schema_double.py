@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -13,10 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from auroral.local.binaries import SCHEMA, obtain_binaries
 from auroral.local.double.client import Control, Credentials
 from auroral.local.double.server import Announcement
 from tests.support.double import environment_of, running_double
-from tests.support.go import go
 
 SERVER_ARN = "arn:aws:iam::123456789012:role/temporal"
 OPERATOR_ARN = "arn:aws:iam::123456789012:role/operator"
@@ -86,11 +87,8 @@ def double() -> Iterator[tuple[Announcement, Control]]:
 
 
 @pytest.fixture(scope="module")
-def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("bin") / "auroral-schema"
-    built = go("build", "-o", str(path), "./cmd/auroral-schema")
-    assert built.status == 0, built.output
-    return path
+def executable() -> Path:
+    return asyncio.run(obtain_binaries([SCHEMA], report=print))[SCHEMA]
 
 
 @pytest.fixture

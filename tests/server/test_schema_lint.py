@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from auroral.local.binaries import SCHEMA, obtain_binaries
 from tests.support.go import go
 
 ARN = "arn:aws:iam::123456789012:role/temporal"
@@ -21,11 +23,8 @@ PRINTED = {
 
 
 @pytest.fixture(scope="module")
-def auroral_schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    executable = tmp_path_factory.mktemp("bin") / "auroral-schema"
-    built = go("build", "-o", str(executable), "./cmd/auroral-schema")
-    assert built.status == 0, built.output
-    return executable
+def auroral_schema() -> Path:
+    return asyncio.run(obtain_binaries([SCHEMA], report=print))[SCHEMA]
 
 
 def lint(sql: str, folder: Path) -> tuple[int, str]:

@@ -13,6 +13,11 @@ from tests.support.go import build_tests, run_tests
 PACKAGE = "internal/schema"
 
 
+@pytest.fixture(scope="module")
+def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tests(f"./{PACKAGE}", tmp_path_factory.mktemp("schema"))
+
+
 @pytest.mark.parametrize(
     ("which", "at_least"),
     [
@@ -22,7 +27,7 @@ PACKAGE = "internal/schema"
         pytest.param(["-test.run=UpdateKilledAtEveryStatement"], 1, id="killed-update", marks=pytest.mark.slow),
     ],
 )
-def test_live(which: list[str], at_least: int, tmp_path: Path) -> None:
+def test_live(which: list[str], at_least: int, executable: Path, tmp_path: Path) -> None:
     async def run() -> None:
         async with Postgres(tmp_path / "postgres", durable=False) as postgres:
             results = await asyncio.to_thread(
@@ -35,5 +40,4 @@ def test_live(which: list[str], at_least: int, tmp_path: Path) -> None:
             )
         results.assert_passed(at_least=at_least)
 
-    executable = build_tests(f"./{PACKAGE}", tmp_path)
     asyncio.run(run())

@@ -57,7 +57,8 @@ def go(*arguments: str, environment: Mapping[str, str] | None = None, timeout_s:
 def build_tests(package: str, into: Path, *, tags: str = "live") -> Path:
     """Compile the tests of a package into an executable."""
     executable = into / f"{package.strip('./').replace('/', '-')}.test"
-    built = go("test", "-c", "-tags", tags, "-o", str(executable), package)
+    # Without the tables of a debugger, as `go test` itself links what it runs and throws away.
+    built = go("test", "-c", "-ldflags=-s -w", "-tags", tags, "-o", str(executable), package)
     assert built.status == 0, built.output
     return executable
 
