@@ -25,6 +25,9 @@ MIRROR = "AURORAL_TERRAFORM_MIRROR"
 REGISTRY = "registry.terraform.io"
 _AWS = f"{REGISTRY}/hashicorp/aws"
 _ATTACHES_S = 60.0
+_GOGC = "400"
+"""Percent by which a heap grows between two collections: a plan of the platform takes 7.3 s of CPU and 590 MB, not
+10.7 s and 280 MB as with Go's 100. Without any collection it takes 2 GB and is no faster."""
 _RUN = re.compile(r'^run "([^"]+)"', re.MULTILINE)
 
 
@@ -112,7 +115,7 @@ def make_workshop(folder: Path, infra: Path = INFRA) -> Workshop:
     kept = ("PATH", "HOME", "TMPDIR", "LANG", "AURORAL_TEST_SESSION")
     environ = {name: os.environ[name] for name in kept if name in os.environ}
     environ["TF_CLI_CONFIG_FILE"] = str(cli_configuration(folder, find_mirror()))
-    environ |= {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+    environ |= {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", "GOGC": _GOGC}
     return Workshop(folder, environ)
 
 
