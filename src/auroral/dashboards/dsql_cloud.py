@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from auroral.dashboards import metrics
 from auroral.dashboards.metrics import CloudMetric
-from auroral.dashboards.panels import CloudQuery, Panel, Row, Shape, Unit, Variable, over
+from auroral.dashboards.overview import DSQL_VARIABLE
+from auroral.dashboards.panels import CloudQuery, Panel, Row, Shape, Unit, over
 from auroral.dsql import limits
 from auroral.dsql.connections import usage_dimensions
-
-DSQL_VARIABLE = Variable(
-    name="dsql",
-    label="DSQL cluster",
-    metric=metrics.DSQL_TRANSACTIONS,
-    dimension=metrics.DSQL_TRANSACTIONS.dimensions[0],
-)
-"""The id by which CloudWatch knows the database."""
 
 _ID = f"${{{DSQL_VARIABLE.name}}}"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from auroral.dashboards import metrics
-from auroral.dashboards.dsql_cloud import CONNECTIONS, COUNTED, DSQL_VARIABLE
+from auroral.dashboards.dsql_cloud import CONNECTIONS, COUNTED
 from auroral.dashboards.dsql_connecting import CONNECTING, STARTING
 from auroral.dashboards.metrics import INSTANCE, SERVICE
+from auroral.dashboards.overview import DSQL_VARIABLE
 from auroral.dashboards.panels import (
     CLUSTER_VARIABLE,
     SERVICE_VARIABLE,
