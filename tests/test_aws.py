@@ -106,3 +106,9 @@ def test_the_extra_is_named() -> None:
     error = aws.without_extra(ImportError(name="boto3"), "this")
     assert error.message == "this needs the Python package boto3, which is not installed"
     assert "auroral[aws]" in error.hint
+
+
+def test_a_page_is_named_and_not_printed() -> None:
+    page = "<!doctype html><html lang=en><title>500</title><p>The server cannot say more.</html>"
+    assert aws.words(f"An error occurred: {page}").endswith("an HTML page, not AWS's answer")
+    assert "title" not in aws.words(page)

@@ -12,7 +12,10 @@ CREDENTIALS_HINT = "give credentials as any AWS tool takes them: a role, AWS_PRO
 
 def words(error: object) -> str:
     """What AWS's library said, in one line, without secrets and without a full stop."""
-    line = " ".join(without_secrets(str(error)).split()).rstrip(".")
+    text = without_secrets(str(error))
+    if "<html" in text.lower():  # of a proxy, or of a server's own failure: no page belongs in an error
+        text = f"{text[: text.lower().index('<html')].rstrip(': ')} an HTML page, not AWS's answer".strip()
+    line = " ".join(text.split()).rstrip(".")
     return line if len(line) <= 300 else f"{line[:297]}…"
 
 
