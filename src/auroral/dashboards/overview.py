@@ -110,7 +110,7 @@ def _carried() -> tuple[Panel, ...]:
             queries=(
                 Query(
                     top(8, sum_of(metrics.BACKLOG, ("namespace", "taskqueue", "task_type"), scope=OF_NAMESPACE)),
-                    "{{taskqueue}} {{task_type}}",
+                    "{{namespace}} {{taskqueue}} {{task_type}}",
                 ),
             ),
             width=6,
@@ -197,7 +197,7 @@ def _dsql() -> tuple[Panel, ...]:
 def _work() -> tuple[Panel, ...]:
     return (
         Panel(
-            title="Schedule-to-start P99",
+            title="Schedule-to-start P99, by type",
             unit=Unit.SECONDS,
             queries=(
                 Query(

@@ -152,7 +152,7 @@ def health() -> tuple[Panel, ...]:
 def limits_near() -> tuple[Panel, ...]:
     return (
         _stat(
-            "DSQL connections",
+            "DSQL connections used",
             Unit.SHARE,
             Query(f"{sum_of(metrics.POOL_OPEN, scope=OF_CLUSTER)} / {limits.MAX_CONNECTIONS}"),
             steps=over(0.9, warn=0.75),

@@ -160,7 +160,7 @@ def _workflows() -> tuple[Panel, ...]:
             queries=tuple(
                 Query(
                     top(SHOWN_SERIES, counted(metric, ("namespace", "workflowType"), scope=OF_NAMESPACE)),
-                    f"{{{{workflowType}}}} {name}",
+                    f"{{{{namespace}}}} {{{{workflowType}}}} {name}",
                 )
                 for name, metric in outcomes[1:3]
             ),
