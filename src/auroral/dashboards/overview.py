@@ -29,7 +29,6 @@ from auroral.dashboards.queries import (
 from auroral.dsql import limits
 from auroral.dsql.connections import usage_dimensions
 
-NAME = "overview"
 DSQL_VARIABLE = Variable(
     name="dsql",
     label="DSQL cluster",

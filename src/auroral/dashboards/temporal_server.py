@@ -33,7 +33,6 @@ from auroral.dashboards.queries import (
 )
 from auroral.dashboards.temporal_store import BY_OPERATION, OPERATION, SHOWN_SERIES
 
-NAME = "temporal-server"
 _BY_ECS_SERVICE = {"ClusterName": "$cluster", "ServiceName": "*"}
 _ECS_SERVICE = "${PROP('Dim.ServiceName')}"
 _BY_SERVICE = (metrics.SERVICE,)
