@@ -29,6 +29,9 @@ from auroral.dashboards.queries import (
 from auroral.dsql import limits
 from auroral.dsql.connections import usage_dimensions
 
+NAME = "overview"
+"""Of its file; its uid is this after `auroral-`."""
+
 DSQL_VARIABLE = Variable(
     name="dsql",
     label="DSQL cluster",
@@ -46,7 +49,7 @@ _ECS_SERVICE = "${PROP('Dim.ServiceName')}"
 def board() -> Board:
     """Make the dashboard."""
     return Board(
-        uid="auroral-overview",
+        uid=f"auroral-{NAME}",
         title="Overview",
         description="Is the cluster healthy, what does it carry, what is close to a limit.",
         variables=(CLUSTER_VARIABLE, NAMESPACE_VARIABLE, DSQL_VARIABLE, DOMAIN_VARIABLE),

@@ -33,6 +33,9 @@ from auroral.dashboards.queries import (
 )
 from auroral.dashboards.temporal_store import BY_OPERATION, OPERATION, SHOWN_SERIES
 
+NAME = "temporal-server"
+"""Of its file; its uid is this after `auroral-`."""
+
 _BY_ECS_SERVICE = {"ClusterName": "$cluster", "ServiceName": "*"}
 _ECS_SERVICE = "${PROP('Dim.ServiceName')}"
 _BY_SERVICE = (metrics.SERVICE,)
@@ -41,7 +44,7 @@ _BY_SERVICE = (metrics.SERVICE,)
 def board() -> Board:
     """Make the dashboard."""
     return Board(
-        uid="auroral-temporal-server",
+        uid=f"auroral-{NAME}",
         title="Temporal Server",
         description="Temporal's services from within: requests, workflows, persistence, shards, task queues, caches.",
         variables=(CLUSTER_VARIABLE, NAMESPACE_VARIABLE, SERVICE_VARIABLE),
