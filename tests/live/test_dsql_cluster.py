@@ -83,7 +83,7 @@ async def test_conflicts_are_replayed_and_move_no_shard(proof: Proof, tmp_path: 
     marks = watched.marks()
     before = {name: watched.total(name) for name in REPLAY_METRICS}
     fenced_out = watched.fenced_out()
-    async with Load(watched, "conflicts", tmp_path / "run", rate_per_s=10, seconds=12) as load:
+    async with Load(watched, "conflicts", tmp_path / "run", rate_per_s=10, seconds=8) as load:
         result = await load.proven()
     met, replayed, exhausted = (watched.total(name) - before[name] for name in REPLAY_METRICS)
     assert met > result.scheduled, "a workflow commits about 20 times"
@@ -190,7 +190,8 @@ async def test_a_killed_history_loses_no_workflow(proof: Proof, tmp_path: Path) 
 
 
 async def test_a_paused_owner_cannot_write_once_it_was_replaced(proof: Proof, tmp_path: Path) -> None:
-    print(await pause_an_owner(proof.watched, proof.audit, tmp_path / "run", within_s=REFILL_S))
+    # A workflow costs 0.2 s of CPU here: at four a second some eighty commits a second are there to be stopped in.
+    print(await pause_an_owner(proof.watched, proof.audit, tmp_path / "run", within_s=REFILL_S, rate_per_s=4))
 
 
 async def test_a_rolling_restart_warms_each_pool_before_it_serves(proof: Proof) -> None:

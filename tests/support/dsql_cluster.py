@@ -30,6 +30,8 @@ from auroral.local.plan import ClusterOptions, Database
 from tests.support.benchmark import Benchmark, Finished
 
 POLL_S = 0.1
+POOLS_POLL_S = 0.5
+"""Every process is asked for all its metrics, for up to a minute and a half."""
 STARTUP_CONNECTIONS = 2
 """A process's brief stores open no more, beside its pool."""
 KEEPER_OPENINGS = 4
@@ -185,16 +187,18 @@ class Watched:
             now = await asyncio.to_thread(lambda: self.control.statistics(openings=False).open)
             return now >= wanted and not await asyncio.to_thread(self.pool_gaps)
 
-        return await until(full, within_s, lambda: f"full pools: {self.pool_gaps()}")
+        return await until(full, within_s, lambda: f"full pools: {self.pool_gaps()}", poll_s=POOLS_POLL_S)
 
 
-async def until(holds: Callable[[], Awaitable[bool]], within_s: float, what: Callable[[], str] | str) -> float:
+async def until(
+    holds: Callable[[], Awaitable[bool]], within_s: float, what: Callable[[], str] | str, *, poll_s: float = POLL_S
+) -> float:
     """Wait until it holds; fail after so many seconds. Return how long it took."""
     began = time.monotonic()
     while not await holds():
         if time.monotonic() - began > within_s:
             raise AssertionError(f"not within {within_s:g} s: {what if isinstance(what, str) else what()}")
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(poll_s)
     return time.monotonic() - began
 
 

@@ -13,7 +13,14 @@ from tests.support.shard_audit import ShardAudit
 
 
 async def pause_an_owner(
-    watched: Watched, audit: ShardAudit, directory: Path, *, within_s: float, name: str = "paused", seconds: int = 30
+    watched: Watched,
+    audit: ShardAudit,
+    directory: Path,
+    *,
+    within_s: float,
+    name: str = "paused",
+    seconds: int = 30,
+    rate_per_s: int = 8,
 ) -> str:
     """Stop a history in the midst of fenced transactions, let its peer take its shards over, and let it go on.
 
@@ -26,7 +33,7 @@ async def pause_an_owner(
     paused = max(watched.histories, key=list(owners.values()).count)
     (peer,) = set(watched.histories) - {paused}
     owned = {shard for shard, owner in owners.items() if owner == paused}
-    async with Load(watched, name, directory, rate_per_s=8, seconds=seconds) as load:
+    async with Load(watched, name, directory, rate_per_s=rate_per_s, seconds=seconds) as load:
         await load.under_way()
         refused_before = watched.fenced_out(paused)
         caught = await pause_in_a_transaction(watched, audit, paused, fewer_than=len(owned))
