@@ -225,6 +225,6 @@ def limits_near() -> tuple[Panel, ...]:
             steps=(Step(None, GREEN), Step(1, AMBER)),
             shows="Shards that a history task took over.",
             normal="0; while history tasks come and go, each shard once or twice.",
-            otherwise="Going on without a deployment: Temporal Server, Shards; `auroral cluster membership`.",
+            otherwise="Going on without a deployment: Temporal Server, Shards; `auroral cluster status`.",
         ),
     )

@@ -304,7 +304,7 @@ def _requests() -> tuple[Panel, ...]:
             empty="none",
             shows="Calls from one service to another that failed, by type.",
             normal="NotFound; Unavailable for seconds while tasks are replaced.",
-            otherwise="Unavailable that stays: a ring that disagrees. `auroral cluster membership`.",
+            otherwise="Unavailable that stays: a ring that disagrees. `auroral cluster status`.",
         ),
     )
 

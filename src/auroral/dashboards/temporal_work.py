@@ -45,7 +45,7 @@ def _shards() -> tuple[Panel, ...]:
             ),
             shows="Shards that each history task owns, and all together.",
             normal="Nearly even; all together is numHistoryShards.",
-            otherwise="All together is more or less for minutes: the ring disagrees. `auroral cluster membership`.",
+            otherwise="All together is more or less for minutes: the ring disagrees. `auroral cluster status`.",
         ),
         Panel(
             title="Shards moved",
@@ -85,7 +85,7 @@ def _shards() -> tuple[Panel, ...]:
             width=12,
             shows="Changes of history's membership that each history task heard of, in each interval.",
             normal="None; the same number at every task while tasks come and go.",
-            otherwise="At some tasks alone: they do not reach each other. `auroral cluster membership`.",
+            otherwise="At some tasks alone: they do not reach each other. `auroral cluster status`.",
         ),
         Panel(
             title="Wait for a shard's locks, P99",
