@@ -25,6 +25,7 @@ COMMANDS = {
     "dsql": ("auroral.cli.dsql:dsql", "Look at a cluster of Aurora DSQL."),
     "doctor": ("auroral.cli.doctor:doctor", "Check what a person needs before starting."),
     "cluster": ("auroral.cli.cluster:cluster", "Operate a deployed cluster."),
+    "dashboards": ("auroral.cli.dashboards:dashboards", "Build dashboards and rules, and check that they have data."),
     "images": ("auroral.cli.images:images", "Build the container images, and bring them into ECR."),
     "secrets": ("auroral.cli.secrets:secrets", "Make what a deployment needs and no state holds."),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from auroral.dashboards import rule_records
+from auroral.dashboards.metrics import BY_NAME, Metric
 from auroral.dashboards.rule_collection import COLLECTION
 from auroral.dashboards.rule_dsql import DSQL
 from auroral.dashboards.rule_records import RECORDS, limits_file
@@ -21,6 +23,11 @@ LIMITS = limits_file()
 DEPLOYED = (RECORDS, DSQL, TEMPORAL, COLLECTION)
 FILES: tuple[RuleFile, ...] = (LIMITS, *DEPLOYED)
 ALERTS: tuple[Alert, ...] = tuple(rule for file in FILES for rule in file.rules if isinstance(rule, Alert))
+KNOWN: Mapping[str, Metric] = {
+    **BY_NAME,
+    **{metric.name: metric for metric in vars(rule_records).values() if isinstance(metric, Metric)},
+}
+"""Every metric that is scraped or recorded, by its name."""
 
 
 def texts() -> Mapping[str, str]:

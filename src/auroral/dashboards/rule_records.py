@@ -16,13 +16,13 @@ _CONNECTS_S = 120
 RATIO_OVER = "5m"
 
 
-def _recorded(name: str, unit: str, *labels: str) -> Metric:
-    return Metric(name, Kind.GAUGE, unit, labels, Source.RULES)
+def _recorded(name: str, unit: str, *labels: str, after: str = "") -> Metric:
+    return Metric(name, Kind.GAUGE, unit, labels, Source.RULES, after)
 
 
 CONNECT_RATE_LIMIT = _recorded("auroral:dsql_connect_rate:limit", "connects per second")
 CONNECTION_LIMIT = _recorded("auroral:dsql_connections:limit", "connections")
-HISTORY_SHARDS = _recorded("auroral:history_shards:count", "shards")
+HISTORY_SHARDS = _recorded("auroral:history_shards:count", "shards", after="a deployment that tells it")
 """Of the deployment; where nobody tells it, alerts on shards that compare with it are silent."""
 
 CONNECT_RATE = _recorded("cluster:dsql_connects:rate2m", "connects per second", CLUSTER)

@@ -47,31 +47,37 @@ def workspace(session: Any, *, region: str, url: str) -> Ask:
 
 
 def _ask(session: Any, region: str, url: str, question: str) -> tuple[Sample, ...]:
+    # SigV4 wants a query as RFC 3986 writes it: a space is %20, not +.
+    status, text = get(session, region=region, url=f"{url.rstrip('/')}/api/v1/query?query={quote(question, safe='')}")
+    if status != 200:
+        raise refused(status, text)
+    return _samples(text)
+
+
+def get(session: Any, *, region: str, url: str) -> tuple[int, str]:
+    """The status and text of a signed request. Raises `AwsError` where no answer comes."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.httpsession import URLLib3Session
 
-    # SigV4 wants a query as RFC 3986 writes it: a space is %20, not +.
-    full = f"{url.rstrip('/')}/api/v1/query?query={quote(question, safe='')}"
     try:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ValueError(f"expected the URL of a workspace, found {url!r}")
         found = session.get_credentials()
         if found is None:
             raise _failed(Kind.DENIED, "NoCredentials", aws.CREDENTIALS_HINT)
-        request = AWSRequest(method="GET", url=full)
+        request = AWSRequest(method="GET", url=url)
         SigV4Auth(found.get_frozen_credentials(), SERVICE, region).add_auth(request)
         answer = URLLib3Session(timeout=TIMEOUT_S).send(request.prepare())
-        status, text = answer.status_code, answer.text
+        status: int = answer.status_code
+        text: str = answer.text
     except aws.failures() as error:
         raise _failed(Kind.UNREACHABLE, type(error).__name__, aws.words(error)) from error
-    if status != 200:
-        raise _refused(status, text)
-    return _samples(text)
+    return status, text
 
 
-def _refused(status: int, text: str) -> AwsError:
-    """AWS's refusals and Prometheus's have forms of their own."""
+def refused(status: int, text: str) -> AwsError:
+    """The error of an answer that is none. AWS's refusals and Prometheus's have forms of their own."""
     told: Any = {}
     try:
         told = json.loads(text)
