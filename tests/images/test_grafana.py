@@ -9,6 +9,9 @@ import hcl2
 import pytest
 import yaml
 
+from auroral.dashboards.build import BOARDS
+from auroral.dashboards.build import FOLDER as FOLDER_OF_DASHBOARDS
+
 from .conftest import IMAGES, ROOT
 
 FOLDER = IMAGES / "grafana"
@@ -66,10 +69,31 @@ def test_the_two_data_sources() -> None:
         assert source["uid"].startswith("auroral-"), "dashboards name it"
 
 
-def test_dashboards_are_looked_for_where_they_are_copied() -> None:
+def provided() -> str:
+    """The folder in the image that Grafana reads dashboards from."""
     (provider,) = yaml.safe_load((PROVISIONING / "dashboards/auroral.yaml").read_text())["providers"]
-    assert f"COPY images/grafana/dashboards {provider['options']['path']}\n" in DOCKERFILE
-    assert (FOLDER / "dashboards").is_dir()
+    assert provider["type"] == "file"
+    return str(provider["options"]["path"])
+
+
+def test_dashboards_are_looked_for_where_they_are_copied() -> None:
+    assert f"COPY {FOLDER_OF_DASHBOARDS} {provided()}\n" in DOCKERFILE
+    assert len(list((ROOT / FOLDER_OF_DASHBOARDS).glob("*.json"))) == len(BOARDS)
+    others = [path.name for path in (ROOT / FOLDER_OF_DASHBOARDS).iterdir() if path.suffix != ".json"]
+    assert not others, "Grafana complains about what is no dashboard"
+
+
+def test_the_first_page_is_a_dashboard_of_ours() -> None:
+    (home,) = re.findall(r"^ +GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=(\S+)$", DOCKERFILE, re.MULTILINE)
+    folder, _, name = home.rpartition("/")
+    assert folder == provided()
+    assert (ROOT / FOLDER_OF_DASHBOARDS / name).is_file()
+
+
+def test_dashboards_change_only_by_a_new_image() -> None:
+    """What someone saved in the one task would be lost with it."""
+    (provider,) = yaml.safe_load((PROVISIONING / "dashboards/auroral.yaml").read_text())["providers"]
+    assert provider["allowUiUpdates"] is False
 
 
 def test_it_runs_as_the_platform_says_and_lets_nobody_in(task: dict[str, Any]) -> None:
