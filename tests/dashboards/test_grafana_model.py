@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -17,14 +18,16 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as models
 
 from auroral.cli.main import root
-from auroral.dashboards import benchmark, dsql_persistence, overview, temporal_server
+from auroral.dashboards.build import BOARDS as MODULES
 from auroral.dashboards.grafana import METRICS_TYPE, TAG, text
 from auroral.dashboards.metrics import BY_NAME, CLOUD
 from auroral.dashboards.panels import Board, Query, Unit
 from auroral.dashboards.queries import names_in
 from tests.images.conftest import IMAGES
 
-BOARDS = {one.NAME: one.board() for one in (overview, temporal_server, dsql_persistence, benchmark)}
+BOARDS: dict[str, Board] = {
+    name.replace("_", "-"): importlib.import_module(f"auroral.dashboards.{name}").board() for name in MODULES
+}
 BUILT_IN = {"__rate_interval", "__interval", "__range"}
 MIXED = ("-- Mixed --", "datasource")
 CLASSIC_SCHEMA = 39

@@ -23,7 +23,6 @@ from auroral.dashboards.panels import (
 )
 from auroral.dashboards.queries import OF_CLUSTER, counted, mean, quantile, rate_of, ratio, series, sum_of
 
-NAME = "benchmark"
 LAG_S = LAG_MS / 1e3
 
 RUN_VARIABLE = Variable(

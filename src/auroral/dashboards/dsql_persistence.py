@@ -32,7 +32,6 @@ from auroral.dashboards.queries import (
 )
 from auroral.dsql import limits
 
-NAME = "dsql-persistence"
 FULL_SHARE = 0.9
 """Of the target: expiries alone keep no pool below it for longer than one opening takes."""
 
