@@ -2,8 +2,9 @@
 
 A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs (with Go on
 PATH, or with the Go of a wheel), AWS's Session Manager plugin (with the same Go, into the checkout's cache),
-OpenSearch's jars (with Maven), and checkov with an environment of its own. Chromium, Java and Maven come from the
-system's packages: installed here where that is allowed (Debian and Ubuntu, as root), else named with the line to type.
+OpenSearch's jars (with Maven), and checkov with an environment of its own. Chromium, Prometheus, Java and Maven come
+from the system's packages: installed here where that is allowed (Debian and Ubuntu, as root), else named with the line
+to type.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ JAVA_TOOLS = ("java", "javac", "mvn")
 _JAVA_PACKAGES = ("default-jdk-headless", "maven")
 
 _TERRAFORM = "https://developer.hashicorp.com/terraform/install"
+
+PROMETHEUS_TOOLS = ("prometheus", "promtool")
+_PROMETHEUS = "prometheus"
+"""The package of Debian and Ubuntu; elsewhere its publisher's archive has both programs."""
+_PROMETHEUS_ARCHIVE = "https://prometheus.io/download/"
 
 Which = Callable[[str], str | None]
 Run = Callable[[Sequence[str]], int]
@@ -114,6 +120,26 @@ def need_opensearch(
         say("OpenSearch's jars could not be fetched; the last lines above say why. Again: python -m tests.needs")
         return False
     return True
+
+
+def need_prometheus(*, which: Which = shutil.which, root: bool, run: Run, say: Callable[[str], None]) -> bool:
+    """See that Prometheus and its tool are there, installing them where that is allowed; say what to type elsewhere."""
+    if all(which(tool) for tool in PROMETHEUS_TOOLS):
+        return True
+    if root and which("apt-get"):
+        say("installing Prometheus, which the tests of dashboards and rules need")
+        for command in (["apt-get", "update"], ["apt-get", "install", "--yes", "--no-install-recommends", _PROMETHEUS]):
+            if run(command) != 0:
+                say(f"`{' '.join(command)}` failed")
+                break
+        if all(which(tool) for tool in PROMETHEUS_TOOLS):
+            return True
+    line = f"apt-get update && apt-get install --yes {_PROMETHEUS}"
+    where = f"have both on PATH ({_PROMETHEUS_ARCHIVE})"
+    if which("apt-get"):
+        where = f"type\n\n    {line if root else line.replace('apt-get', 'sudo apt-get')}\n"
+    say(f"the tests of dashboards and rules need {' and '.join(PROMETHEUS_TOOLS)}: {where}")
+    return False
 
 
 def need_checkov(*, run: Run, say: Callable[[str], None], cache: Path | None = None) -> bool:
@@ -228,6 +254,7 @@ def main() -> int:
         need_server(_say),
         need_session_plugin(say=_say),
         need_opensearch(root=root, run=_run, say=_say),
+        need_prometheus(root=root, run=_run, say=_say),
         need_checkov(run=_run, say=_say),
         need_terraform(say=_say),
         need_browser(root=root, run=_run, say=_say),

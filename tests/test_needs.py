@@ -16,6 +16,7 @@ from tests.needs import (
     need_browser,
     need_checkov,
     need_opensearch,
+    need_prometheus,
     need_session_plugin,
     need_terraform,
 )
@@ -43,7 +44,7 @@ class System:
         if not self.online:
             return 100
         if "install" in command and self.packages:
-            self.programs.add("chromium")
+            self.programs.update({"chromium"} if "chromium" in command else {"prometheus", "promtool"})
         return 0
 
     def need(self, *, root: bool) -> bool:
@@ -261,3 +262,24 @@ def test_a_session_plugin_that_cannot_be_built_is_told() -> None:
     assert not need_session_plugin(say=said.append, build=build, is_there=lambda: False)
     assert "non-zero exit status 1" in said[-1]
     assert "Again: python -m tests.needs" in said[-1]
+
+
+def test_prometheus_is_installed_where_that_is_allowed() -> None:
+    for programs, root, ran in (
+        (("prometheus", "promtool"), False, []),
+        (("prometheus", "apt-get"), True, ["apt-get update", "apt-get install"]),
+    ):
+        system = System(*programs)
+        assert need_prometheus(which=system.which, root=root, run=system.run, say=system.said.append)
+        assert system.ran == ran
+
+
+def test_the_line_for_prometheus_is_told_elsewhere() -> None:
+    for programs, root, line in (
+        (("apt-get",), False, "    sudo apt-get update && sudo apt-get install --yes prometheus"),
+        (("apt-get",), True, "    apt-get update && apt-get install --yes prometheus"),
+        ((), True, "https://prometheus.io/download/"),
+    ):
+        system = System(*programs, online=False)
+        assert not need_prometheus(which=system.which, root=root, run=system.run, say=system.said.append)
+        assert line in system.said[-1]
