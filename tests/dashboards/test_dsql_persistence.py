@@ -80,26 +80,52 @@ def test_that_aws_documents_what_is_asked_of_it() -> None:
 
 
 def test_that_connections_are_those_that_the_commands_ask_for() -> None:
-    (query,) = panel("Connections of the cluster").queries
-    assert isinstance(query, CloudQuery)
+    (query,) = (each for each in panel("Connections of the cluster").queries if isinstance(each, CloudQuery))
     wanted: dict[str, Any] = {one["Name"]: one["Value"] for one in usage_dimensions("${dsql}")}
     assert query.dimensions == wanted
 
 
-def test_that_limits_are_dsqls() -> None:
-    def drawn(title: str) -> set[float | None]:
-        return {step.at for step in panel(title).steps}
+def limit(title: str) -> str:
+    """What a panel draws as the limit."""
+    (query,) = (each for each in panel(title).queries if isinstance(each, Query) and each.limit)
+    return query.expr
 
-    assert limits.CONNECT_RATE_PER_S in drawn("Connects a second, of the cluster")
-    assert limits.MAX_CONNECTIONS in drawn("Connections of the cluster")
+
+def test_that_limits_are_dsqls(tmp_path: Path) -> None:
+    """As the deployment records them, and AWS's own where nothing is recorded."""
+    for title, recorded, default in (
+        ("Connects a second, of the cluster", "auroral:dsql_connect_rate:limit", limits.CONNECT_RATE_PER_S),
+        ("Connections of the cluster", "auroral:dsql_connections:limit", limits.MAX_CONNECTIONS),
+    ):
+        answers(tmp_path, limit(title), {"up": "1x40"}, {"{}": default}, at_s=300)
+        answers(tmp_path, limit(title), {recorded: f"{3 * default}x40"}, {"{}": 3 * default}, at_s=300)
     assert limits.TOKEN_LIFETIME_S in drawn("Age of tokens")
     assert limits.CONNECT_BURST + 60 * limits.CONNECT_RATE_PER_S in drawn("Connects in a minute, of the bucket")
 
 
+def drawn(title: str) -> set[float | None]:
+    """Where a panel's colour changes."""
+    return {step.at for step in panel(title).steps}
+
+
+def test_that_the_first_numbers_are_shares_of_what_may_be(tmp_path: Path) -> None:
+    connects = 'dsql_connects{cluster="c",service="history",instance="a:1",outcome="opened",reason="none"}'
+    answers(tmp_path, only("Connects, of the limit"), {connects: "0+300x40"}, {"{}": 0.2}, at_s=300)
+    given = {pool("open", "history", "a:1"): "4500x40", pool("open", "matching", "b:1"): "4500x40"}
+    answers(tmp_path, only("Connections, of the quota"), given, {"{}": 0.9}, at_s=300)
+
+
 def test_that_connects_beside_the_limit_are_the_whole_clusters() -> None:
     """DSQL's limit knows no service: a choice of some must not make it look far."""
-    for title in ("Connects a second", "Connects a second, of the cluster", "Connects in a minute, of the bucket"):
-        assert "$service" not in only(title)
+    for title in (
+        "Connects, of the limit",
+        "Connections, of the quota",
+        "Connects a second, of the cluster",
+        "Connects in a minute, of the bucket",
+    ):
+        for query in panel(title).queries:
+            assert isinstance(query, Query)
+            assert "$service" not in query.expr
 
 
 def test_that_the_worst_service_decides_how_full_pools_are(tmp_path: Path) -> None:

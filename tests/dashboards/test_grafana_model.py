@@ -20,9 +20,10 @@ from grafana_foundation_sdk.models import dashboard as models
 from auroral.cli.main import root
 from auroral.dashboards.build import BOARDS as MODULES
 from auroral.dashboards.grafana import METRICS_TYPE, TAG, text
-from auroral.dashboards.metrics import BY_NAME, CLOUD
+from auroral.dashboards.metrics import CLOUD
 from auroral.dashboards.panels import Board, Query, Unit
 from auroral.dashboards.queries import names_in
+from auroral.dashboards.rule_files import KNOWN
 from tests.images.conftest import IMAGES
 
 BOARDS: dict[str, Board] = {
@@ -177,20 +178,23 @@ def test_only_known_metrics_are_asked_for(made: dict[str, dict[str, Any]], name:
         for target in panel["targets"]:
             if "expr" in target:
                 assert names_in(target["expr"]), panel["title"]
-                assert names_in(target["expr"]) <= set(BY_NAME), panel["title"]
+                assert names_in(target["expr"]) <= set(KNOWN), panel["title"]
                 continue
             metric = in_the_cloud[target["namespace"], target["metricName"]]
             assert set(target["dimensions"]) == set(metric.dimensions), panel["title"]
 
 
 def test_limits_are_drawn(made: dict[str, dict[str, Any]]) -> None:
-    """A dashed line at the value itself, in the panels that have one."""
-    (panel,) = (
-        one for one in panels_of(made["dsql-persistence"]) if one["title"] == "Connects a second, of the cluster"
-    )
-    defaults = panel["fieldConfig"]["defaults"]
-    assert 100 in [step["value"] for step in defaults["thresholds"]["steps"]]
-    assert defaults["custom"]["thresholdsStyle"]["mode"] == "dashed"
+    """As dashed lines: a number of its own at its value, and a query of its own in red."""
+    named = {one["title"]: one["fieldConfig"] for one in panels_of(made["dsql-persistence"])}
+    fixed = named["Connects in a minute, of the bucket"]["defaults"]
+    assert 7000 in [step["value"] for step in fixed["thresholds"]["steps"]]
+    assert fixed["custom"]["thresholdsStyle"]["mode"] == "dashed"
+    (override,) = named["Connects a second, of the cluster"]["overrides"]
+    assert override["matcher"] == {"id": "byFrameRefID", "options": "B"}
+    properties = {one["id"]: one["value"] for one in override["properties"]}
+    assert properties["custom.lineStyle"]["fill"] == "dash"
+    assert properties["custom.stacking"]["mode"] == "none", "a limit is not on top of what it limits"
 
 
 def titles(board: Board) -> set[str]:

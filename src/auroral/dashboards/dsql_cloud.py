@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from auroral.dashboards import metrics
-from auroral.dashboards.metrics import CloudMetric
+from auroral.dashboards.metrics import CloudMetric, Metric
 from auroral.dashboards.overview import DSQL_VARIABLE
-from auroral.dashboards.panels import CloudQuery, Panel, Row, Shape, Unit, over
+from auroral.dashboards.panels import CloudQuery, Panel, Query, Row, Shape, Unit
+from auroral.dashboards.rule_records import CONNECTION_LIMIT, recorded
 from auroral.dsql import limits
 from auroral.dsql.connections import usage_dimensions
 
 _ID = f"${{{DSQL_VARIABLE.name}}}"
+
+
+def quota(recorded_as: Metric, default: float) -> str:
+    """Ask for a limit as the deployment's rules record it; AWS's default where none do."""
+    return f"max({recorded(recorded_as)}) or vector({default})"
 
 
 def _aws(metric: CloudMetric, legend: str) -> CloudQuery:
@@ -21,20 +27,19 @@ def _usage(metric: CloudMetric, legend: str, **changed: str) -> CloudQuery:
     return CloudQuery(metric, dimensions | changed, legend)
 
 
-CONNECTIONS = _usage(metrics.DSQL_CONNECTIONS, "open")
-
 COUNTED = Row(
     "What AWS counts: the whole DSQL cluster, all its clients, some minutes late",
     (
         Panel(
             title="Connections of the cluster",
             unit=Unit.COUNT,
-            shows=f"Open connections. The quota is {limits.MAX_CONNECTIONS:,}; AWS raises it on request.",
+            shows=f"Open connections. Dashed: the quota, {limits.MAX_CONNECTIONS:,} unless AWS raised it.",
             normal="The sum of all targets and a few.",
             otherwise="More than ours: `auroral dsql connections` says whose. At the line DSQL refuses (53300).",
-            queries=(CONNECTIONS,),
-            steps=over(limits.MAX_CONNECTIONS),
-            headroom=True,
+            queries=(
+                _usage(metrics.DSQL_CONNECTIONS, "open"),
+                Query(quota(CONNECTION_LIMIT, limits.MAX_CONNECTIONS), "quota", limit=True),
+            ),
         ),
         Panel(
             title="Connect calls",

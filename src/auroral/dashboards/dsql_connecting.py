@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from auroral.dashboards import metrics
+from auroral.dashboards.dsql_cloud import quota
 from auroral.dashboards.metrics import INSTANCE, SERVICE, Metric
 from auroral.dashboards.panels import Panel, Query, Row, Shape, Unit, over
 from auroral.dashboards.queries import OF_CLUSTER, counted, max_of, mean, quantile, rate_of, ratio, series
+from auroral.dashboards.rule_dsql import TOKEN_GRACE
+from auroral.dashboards.rule_records import CONNECT_RATE_LIMIT
 from auroral.dsql import limits
 
 MINUTE_S = 60
@@ -26,15 +29,16 @@ CONNECTING = Row(
         Panel(
             title="Connects a second, of the cluster",
             unit=Unit.COUNTS_PER_S,
-            shows=f"Attempts to connect of all services together, beside the {limits.CONNECT_RATE_PER_S} a second that "
-            "DSQL refills for a cluster. Other clients of the database are not in it.",
+            shows="Attempts to connect of all services together. Dashed: what DSQL refills a second for a "
+            f"cluster, {limits.CONNECT_RATE_PER_S} unless AWS raised it. Other clients of the database are not in it.",
             normal="Near 0; some tens while services start.",
-            otherwise="At the line the burst is being used up, and DSQL refuses soon. Stop rolls and scaling; see "
+            otherwise="On the line the burst is being used up, and DSQL refuses soon. Stop rolls and scaling; see "
             "*Connects by service* for who it is.",
-            queries=(Query(rate_of(metrics.CONNECTS, ("outcome",), scope=OF_CLUSTER), "{{outcome}}"),),
+            queries=(
+                Query(rate_of(metrics.CONNECTS, ("outcome",), scope=OF_CLUSTER), "{{outcome}}"),
+                Query(quota(CONNECT_RATE_LIMIT, limits.CONNECT_RATE_PER_S), "limit", limit=True),
+            ),
             shape=Shape.STACKED,
-            steps=over(limits.CONNECT_RATE_PER_S),
-            headroom=True,
         ),
         Panel(
             title="Connects in a minute, of the bucket",
@@ -111,9 +115,9 @@ CONNECTING = Row(
             shows="Time since the IAM token now in use was signed, the oldest of each service. A token lives for "
             f"{limits.TOKEN_LIFETIME_S // 60} minutes; the next opening after 10 of them signs a new one.",
             normal="Any age, while openings succeed: DSQL looks at a token only when a session begins.",
-            otherwise="Above the line together with refusals for `auth`: signing fails; see *Tokens*.",
+            otherwise="Above a line together with refusals for `auth`: signing fails; see *Tokens*.",
             queries=(Query(max_of(metrics.TOKEN_AGE, (SERVICE,)), _WHO),),
-            steps=over(limits.TOKEN_LIFETIME_S),
+            steps=over(TOKEN_GRACE * limits.TOKEN_LIFETIME_S, warn=limits.TOKEN_LIFETIME_S),
         ),
         Panel(
             title="Tokens",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auroral.dashboards import metrics
-from auroral.dashboards.dsql_cloud import CONNECTIONS, COUNTED
+from auroral.dashboards.dsql_cloud import COUNTED, quota
 from auroral.dashboards.dsql_connecting import CONNECTING, STARTING
 from auroral.dashboards.metrics import INSTANCE, SERVICE
 from auroral.dashboards.overview import DSQL_VARIABLE
@@ -30,16 +30,18 @@ from auroral.dashboards.queries import (
     series,
     sum_of,
 )
+from auroral.dashboards.rule_dsql import POOL_SHARE
+from auroral.dashboards.rule_records import CONNECT_RATE_LIMIT, CONNECTION_LIMIT
 from auroral.dsql import limits
-
-FULL_SHARE = 0.9
-"""Of the target: expiries alone keep no pool below it for longer than one opening takes."""
+from auroral.ecs.health_stores import FILLING, NEARLY_FULL
 
 BUSY_SHARE = 0.9
 _NONE_YET = "0"
 _WHO = f"{{{{{SERVICE}}}}}"
 
 
+_RATE_LIMIT = quota(CONNECT_RATE_LIMIT, limits.CONNECT_RATE_PER_S)
+_CONNECTION_LIMIT = quota(CONNECTION_LIMIT, limits.MAX_CONNECTIONS)
 _OPEN = sum_of(metrics.POOL_OPEN, (SERVICE,))
 _TARGET = sum_of(metrics.POOL_TARGET, (SERVICE,))
 
@@ -54,7 +56,7 @@ _GLANCE = Row(
             otherwise="See *Connects a second* and *Refusals*: what does not open says why there.",
             queries=(Query(f"min({ratio(_OPEN, _TARGET)})"),),
             shape=Shape.NUMBER,
-            steps=under(FULL_SHARE, warn=0.99),
+            steps=under(POOL_SHARE, warn=0.99),
             width=4,
             height=4,
             decimals=0,
@@ -85,16 +87,17 @@ _GLANCE = Row(
             height=4,
         ),
         Panel(
-            title="Connects a second",
-            unit=Unit.COUNTS_PER_S,
-            shows=f"Attempts to connect, of the whole cluster. DSQL refills {limits.CONNECT_RATE_PER_S} a second.",
-            normal="Below 1: pools replace what expires, and nothing else.",
+            title="Connects, of the limit",
+            unit=Unit.SHARE,
+            shows="Attempts to connect a second, of the whole cluster, of what DSQL refills a second.",
+            normal="Near 0 %: pools replace what expires, and nothing else.",
             otherwise="Something connects in a loop. See *Connects by service* and *Closed, by reason*.",
-            queries=(Query(rate_of(metrics.CONNECTS, scope=OF_CLUSTER)),),
+            queries=(Query(ratio(rate_of(metrics.CONNECTS, scope=OF_CLUSTER), _RATE_LIMIT)),),
             shape=Shape.NUMBER,
-            steps=over(limits.CONNECT_RATE_PER_S, warn=limits.CONNECT_RATE_PER_S / 2),
+            steps=over(1, warn=FILLING),
             width=4,
             height=4,
+            decimals=0,
         ),
         Panel(
             title="Conflicts handed on",
@@ -111,16 +114,17 @@ _GLANCE = Row(
             empty=_NONE_YET,
         ),
         Panel(
-            title="Connections, of AWS's count",
-            unit=Unit.COUNT,
-            shows="Open connections of the DSQL cluster, whoever has them. CloudWatch has it minutes late.",
-            normal=f"The sum of all targets and a few. The quota is {limits.MAX_CONNECTIONS:,}.",
-            otherwise="`auroral dsql connections` says who holds them.",
-            queries=(CONNECTIONS,),
+            title="Connections, of the quota",
+            unit=Unit.SHARE,
+            shows="Open connections of all services, of those that the DSQL cluster may have.",
+            normal=f"As planned, below {FILLING:.0%}.",
+            otherwise="`auroral dsql connections` says who holds them; AWS's count is below.",
+            queries=(Query(ratio(sum_of(metrics.POOL_OPEN, scope=OF_CLUSTER), _CONNECTION_LIMIT)),),
             shape=Shape.NUMBER,
-            steps=over(limits.MAX_CONNECTIONS * 0.95, warn=limits.MAX_CONNECTIONS * 0.8),
+            steps=over(NEARLY_FULL, warn=FILLING),
             width=4,
             height=4,
+            decimals=0,
         ),
     ),
 )
@@ -148,9 +152,9 @@ _POOL = Row(
             unit=Unit.SHARE,
             shows="Open connections of the target.",
             normal="100 %. While a task starts its pool fills, one connection after the other.",
-            otherwise=f"Below {FULL_SHARE:.0%} for minutes: `auroral cluster status`, then *Refusals* here.",
+            otherwise=f"Below {POOL_SHARE:.0%} for minutes: `auroral cluster status`, then *Refusals* here.",
             queries=(Query(ratio(_OPEN, _TARGET), _WHO),),
-            steps=under(FULL_SHARE),
+            steps=under(POOL_SHARE),
         ),
         Panel(
             title="In use, by task",
