@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from auroral.dashboards.rule_files import ALERTS
-from auroral.dashboards.rules import RUNBOOKS
+from auroral.dashboards.rules import RUNBOOKS, Alert
 from tests.test_operate_docs import _faults, _lines
 
 ROOT = Path(__file__).parents[2]
@@ -33,9 +33,9 @@ def test_the_index_lists_them_with_their_severities() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
-def test_a_page_says_what_to_run_and_what_to_look_at(alert: object) -> None:
-    text = (ROOT / alert.runbook).read_text(encoding="utf-8")  # type: ignore[attr-defined]
-    assert text.startswith(f"# {alert.name}\n\nSeverity: {alert.severity}.\n")  # type: ignore[attr-defined]
+def test_a_page_says_what_to_run_and_what_to_look_at(alert: Alert) -> None:
+    text = (ROOT / alert.runbook).read_text(encoding="utf-8")
+    assert text.startswith(f"# {alert.name}\n\nSeverity: {alert.severity}.\n")
     assert re.search(r"^## Run\n\n```sh\nauroral ", text, re.MULTILINE)
     assert re.search(r"^## Look at\n\n- ", text, re.MULTILINE)
     found = list(_lines(text))

@@ -65,7 +65,7 @@ variable "alarm_thresholds" {
 }
 
 variable "rule_groups" {
-  description = "Recording and alerting rules by name, each the text of a rule file of Prometheus."
+  description = "Recording and alerting rules beside the stack's own, by name: each the text of a rule file of Prometheus. One with the name of a file of rules/ takes its place, and leaves it out where it is empty."
   type        = map(string)
   default     = {}
   nullable    = false

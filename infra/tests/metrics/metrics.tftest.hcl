@@ -17,13 +17,27 @@ run "keeps_metrics_and_notifies_the_topic" {
   }
 
   assert {
-    condition     = yamldecode(yamldecode(aws_prometheus_alert_manager_definition.this.definition).alertmanager_config).receivers[0].sns_configs[0].topic_arn == var.alarm_topic_arn
-    error_message = "Alerts reach the topic."
+    condition = {
+      for it in yamldecode(yamldecode(aws_prometheus_alert_manager_definition.this.definition).alertmanager_config).receivers :
+      it.name => "${it.sns_configs[0].topic_arn} ${it.sns_configs[0].attributes.severity} ${it.sns_configs[0].sigv4.region}"
+    } == { for name in ["page", "ticket"] : name => "${var.alarm_topic_arn} ${name} us-east-1" }
+    error_message = "Pages and tickets reach the topic, and say which they are."
   }
 
   assert {
-    condition     = yamldecode(yamldecode(aws_prometheus_alert_manager_definition.this.definition).alertmanager_config).route.receiver == yamldecode(yamldecode(aws_prometheus_alert_manager_definition.this.definition).alertmanager_config).receivers[0].name
-    error_message = "The route leads to the receiver that there is."
+    condition = [
+      for it in yamldecode(yamldecode(aws_prometheus_alert_manager_definition.this.definition).alertmanager_config).route.routes : "${it.receiver} ${join(",", it.matchers)} ${it.repeat_interval}"
+    ] == ["page severity=\"page\" 1h"]
+    error_message = "What has the severity page goes to that receiver."
+  }
+
+  assert {
+    condition = (
+      yamldecode(yamldecode(aws_prometheus_alert_manager_definition.this.definition).alertmanager_config).route.receiver == "ticket" &&
+      yamldecode(yamldecode(aws_prometheus_alert_manager_definition.this.definition).alertmanager_config).route.repeat_interval == "24h" &&
+      contains(yamldecode(yamldecode(aws_prometheus_alert_manager_definition.this.definition).alertmanager_config).route.group_by, "alertname")
+    )
+    error_message = "All else is a ticket; alerts of one name come together."
   }
 
   assert {

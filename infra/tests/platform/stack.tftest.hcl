@@ -188,6 +188,18 @@ run "the_whole_as_the_profile_says" {
     condition     = join(" ", local.zones) == "us-east-1a us-east-1b us-east-1c"
     error_message = "Three zones of the region."
   }
+
+  assert {
+    condition     = join(" ", keys(local.rule_groups)) == "collection dsql limits records temporal"
+    error_message = "Rules are those of rules/, and the limits: ${join(" ", keys(local.rule_groups))}."
+  }
+
+  assert {
+    condition = { for it in yamldecode(local.rule_groups["limits"]).groups[0].rules : it.record => it.expr } == {
+      "auroral:dsql_connect_rate:limit" = "vector(100)", "auroral:dsql_connections:limit" = "vector(10000)", "auroral:history_shards:count" = "vector(4096)"
+    }
+    error_message = "Alerts compare with what this deployment has."
+  }
 }
 
 run "shards_cannot_be_changed_afterwards" {

@@ -7,6 +7,7 @@ run "nat_a_shared_limit_and_images_from_elsewhere" {
 
   variables {
     egress_mode = "nat"
+    rule_groups = { temporal = "", mine = "groups: []", dsql = "groups: []" }
     dsql        = { connection_lifetime = "50m", connection_lifetime_jitter = 0.1, distributed_limiter = true, distributed_limit_per_s = 90 }
     images = {
       server    = "registry.example.com/server@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -48,5 +49,10 @@ run "nat_a_shared_limit_and_images_from_elsewhere" {
   assert {
     condition     = join(" ", local.contract.network.zones) == "us-east-1b us-east-1d us-east-1f"
     error_message = "Zones are the caller's."
+  }
+
+  assert {
+    condition     = join(" ", keys(local.rule_groups)) == "collection dsql limits mine records" && local.rule_groups["dsql"] == var.rule_groups["dsql"]
+    error_message = "The caller's rules come beside the stack's own, or in their place, or leave one out: ${join(" ", keys(local.rule_groups))}."
   }
 }
