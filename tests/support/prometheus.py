@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -71,6 +72,17 @@ class Running:
         scratch.write_text(yaml.safe_dump(groups))
         os.replace(scratch, path)
 
+    def targets(self) -> list[dict[str, str]]:
+        """Labels of everything that it scrapes or is about to."""
+        deadline_s = time.monotonic() + START_S
+        while True:
+            with urllib.request.urlopen(f"{self.url}/api/v1/targets?state=active", timeout=30) as answer:
+                found = json.loads(answer.read())["data"]["activeTargets"]
+            if found:
+                return [one["labels"] for one in found]
+            assert time.monotonic() < deadline_s, "it has no targets"
+            time.sleep(0.2)
+
     def query(self, expr: str) -> list[tuple[dict[str, str], float]]:
         """Each series of a query with its labels and its value now."""
         return [(one.metric, float(one.value[1])) for one in self._ask("query", query=expr) if one.value]
@@ -88,11 +100,16 @@ class Running:
 
 @contextlib.contextmanager
 def prometheus(
-    folder: Path, *, rules: Mapping[str, str] | None = None, past: str = "", more: Sequence[str] = ()
+    folder: Path,
+    *,
+    rules: Mapping[str, str] | None = None,
+    past: str = "",
+    tasks: Sequence[Task] = (),
+    more: Sequence[str] = (),
 ) -> Iterator[Running]:
     """Run one whose configuration is the scrape file itself, and below it the names of these rule files.
 
-    `past`: series in OpenMetrics' text with times. `more`: flags.
+    `past`: series in OpenMetrics' text with times. `tasks`: what it scrapes from the beginning. `more`: flags.
     """
     for tool in ("prometheus", "promtool"):
         assert shutil.which(tool), f"there is no {tool} on PATH: python -m tests.needs"
@@ -110,10 +127,11 @@ def prometheus(
         port = free.getsockname()[1]
     command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={data}", "--log.level=warn"]
     command += [f"--web.listen-address=127.0.0.1:{port}", *more]
+    running = Running(port, folder)
+    running.find(*tasks)
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        running = Running(port, folder)
         _until_ready(running.url, process, folder)
         yield running
     finally:

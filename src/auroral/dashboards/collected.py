@@ -69,7 +69,7 @@ def collector_text() -> str:
     scraped = indent(scrape_text().removeprefix(_GENERATED).replace("$", "$$"), " " * 6)
     return f"""\
 {_GENERATED}\
-# What the collector scrapes and where it writes. ${{env:…}} are variables of its task.
+# What the collector scrapes and where it writes. Variables are those of its task.
 extensions:
   health_check:
     endpoint: 127.0.0.1:13133
