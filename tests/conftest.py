@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import psutil
 import pytest
 
@@ -44,6 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Every process that a test starts inherits this, however far it strays. With workers they are the controller's.
     if not _in_a_worker():
         os.environ[_MARK] = uuid.uuid4().hex
+    # An example's 200 ms of wall time prove nothing of the code on cores that other tests keep busy.
+    hypothesis.settings.register_profile("tests", deadline=None)
+    hypothesis.settings.load_profile("tests")
     config.option.loadscopereorder = False  # xdist begins with what has most tests, which are the short ones
 
 
