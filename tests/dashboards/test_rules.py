@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import subprocess
@@ -36,15 +37,19 @@ RULES = [rule for file in FILES for rule in file.rules]
 RECORDED = {value.name: value for value in vars(rule_records).values() if isinstance(value, Metric)}
 
 
+@functools.cache
+def _cases() -> list[dict[str, Any]]:
+    return [case for path in TESTS for case in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]]
+
+
 def _case_samples(alert: str) -> list[list[dict[str, Any]]]:
     """What the test files expect of an alert that fires, case by case."""
-    found = []
-    for path in TESTS:
-        for case in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
-            for asked in case["promql_expr_test"]:
-                if f'alertname="{alert}"' in asked["expr"] and 'alertstate="pending"' not in asked["expr"]:
-                    found.append(asked["exp_samples"])
-    return found
+    return [
+        asked["exp_samples"]
+        for case in _cases()
+        for asked in case["promql_expr_test"]
+        if f'alertname="{alert}"' in asked["expr"] and 'alertstate="pending"' not in asked["expr"]
+    ]
 
 
 def _promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
