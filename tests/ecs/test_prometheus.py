@@ -20,7 +20,7 @@ from auroral.aws_calls import Kind
 from auroral.ecs.prometheus import Ask, Sample, workspace
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-QUESTION = 'sum by (reason) (increase({__name__=~"dsql_connects(_total)?",outcome="refused"}[15m]))'
+QUESTION = 'sum by (reason) (increase(dsql_connects{outcome="refused"}[15m]))'
 
 
 def vector(*samples: tuple[dict[str, str], str]) -> str:

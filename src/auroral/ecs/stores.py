@@ -21,8 +21,7 @@ from auroral.errors import TargetError
 PAGES = 5
 """Of FilterLogEvents, which may answer empty pages while it searches; what is behind them is not counted."""
 
-QUESTION = f'sum by (outcome, reason) (increase({{__name__=~"dsql_connects(_total)?"}}[{WINDOW_S}s]))'
-"""The collector's exporter may put `_total` at the end of a counter's name."""
+QUESTION = f"sum by (outcome, reason) (increase(dsql_connects[{WINDOW_S}s]))"
 
 _REFUSED_LINE = "DSQL refused a connection"
 """server/internal/pool/keeper.go."""
