@@ -51,11 +51,8 @@ def share(part: Metric, whole: Metric, by: tuple[str, ...], where: Mapping[str, 
 
 
 def _connects() -> str:
-    """Of pools and of the brief stores of a start; a task's first count is no rate to Prometheus, and counts here."""
-    over = f"{_CONNECTS_S}s"
-    pools = counted(m.CONNECTS, (CLUSTER,), scope=EVERYTHING, over=over)
-    brief = counted(m.STARTUP_CONNECTIONS, (CLUSTER,), scope=EVERYTHING, over=over)
-    return f"({pools} + ({brief} or 0 * {pools})) / {_CONNECTS_S}"
+    """Those of the brief stores of a start are among them; a task's first count is no rate to Prometheus, and counts."""
+    return f"{counted(m.CONNECTS, (CLUSTER,), scope=EVERYTHING, over=f'{_CONNECTS_S}s')} / {_CONNECTS_S}"
 
 
 def limits_file(
