@@ -51,7 +51,7 @@ def share(part: Metric, whole: Metric, by: tuple[str, ...], where: Mapping[str, 
 
 
 def _connects() -> str:
-    """Those of the brief stores of a start are among them; a task's first count is no rate to Prometheus, and counts."""
+    """Those of the brief stores of a start are among them. A task's first count is no rate to Prometheus: it counts."""
     return f"{counted(m.CONNECTS, (CLUSTER,), scope=EVERYTHING, over=f'{_CONNECTS_S}s')} / {_CONNECTS_S}"
 
 
