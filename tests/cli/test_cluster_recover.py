@@ -14,6 +14,7 @@ import pytest
 
 from auroral.dsql.errors import UnreachableError
 from auroral.ecs import conduct
+from auroral.ecs.fleet import TEMPORAL
 from auroral.ecs.operation import BEGUN, INTERRUPTED, Operation, set_mark
 from auroral.errors import ExitCode
 from tests.cli.conftest import Cli, Ended, Terminal
@@ -231,6 +232,10 @@ ENDPOINT = {"DSQL_ENDPOINT": "abcdefghijklmnopqrstuvwxyz.dsql.us-east-1.on.aws"}
 
 def test_by_names_alone(operated: Operated) -> None:
     operated.recoveries.settle()
+    for key in TEMPORAL:
+        container = operated.recoveries.aws.world.definitions.find(f"dev-{key}").container
+        assert isinstance(container, dict)
+        container["environment"] = []
     nameless = operated("--yes", "--anyway", named=True)
     assert nameless.code == ExitCode.USAGE
     assert "no task definition names the DSQL cluster" in nameless.err

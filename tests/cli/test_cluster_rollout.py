@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from auroral.ecs import conduct, run_task
@@ -285,6 +286,52 @@ def test_roll(deployed: Deployed) -> None:
     assert deployed.site.updates() == [("worker", {"taskDefinition": made.arn})]
 
 
+def shared(deployed: Deployed, **rates_per_s: float) -> None:
+    """An apply with other connects a second, and its outputs."""
+    for key, rate_per_s in rates_per_s.items():
+        share = deployed.site.fleet.services[key].dsql
+        assert share is not None
+        deployed.site.aws.register(key, dsql=msgspec.structs.replace(share, rate_per_s=rate_per_s))
+    deployed.write()
+
+
+def test_roll_refuses_larger_shares_before_anything_is_deployed(deployed: Deployed) -> None:
+    deployed.site.aws.settle(PLANNED)
+    shared(deployed, frontend=16.2, history=16.2, matching=16.2, worker=16.2)
+    for words in (("roll",), ("roll", "--dry-run"), ("up", "--skip-preflight")):
+        ended = deployed(*words)
+        assert ended.code == ExitCode.FAILED
+        assert "4 × 16.2 history + 3 × 16.2 matching" in ended.err
+        assert "= 180.2 of 100 connects/s" in ended.err
+    assert deployed.site.aws.changes() == []
+    fewer = deployed("scale", "frontend=1", "history=1", "matching=1", "worker=1", "--yes")
+    assert fewer.code == ExitCode.OK, fewer.err
+    for key in ("frontend", "history", "matching", "worker"):  # as a plan with one task of each would set it
+        deployed.site.aws.service(key).min_healthy_percent = 0
+    ended = deployed("roll")
+    assert ended.code == ExitCode.OK, ended.err
+    assert ended.out == "roll: done: frontend, history, matching, worker\n"
+
+
+def test_scale_is_reckoned_with_what_runs_until_it_is_rolled(deployed: Deployed) -> None:
+    deployed.site.aws.settle(PLANNED)
+    shared(deployed, frontend=4.0, history=4.0, matching=4.0, worker=4.0)
+    refused = deployed("scale", "history=6")
+    assert refused.code == ExitCode.FAILED
+    assert "6 × 8.1 history" in refused.err
+    assert deployed("roll").code == ExitCode.OK
+    ended = deployed("scale", "history=6")
+    assert ended.code == ExitCode.OK, ended.err
+
+
+def test_roll_begins_with_those_that_give(deployed: Deployed) -> None:
+    deployed.site.aws.settle(PLANNED)
+    shared(deployed, frontend=11.3, history=5.7)
+    ended = deployed("roll")
+    assert ended.code == ExitCode.OK, ended.err
+    assert [key for key, _ in deployed.site.updates()] == ["history", "frontend"]
+
+
 def test_roll_of_a_service_by_force_and_of_one_that_is_not_there(deployed: Deployed) -> None:
     deployed.site.aws.settle(PLANNED)
     assert deployed("roll", "ui", "--force").out == "roll: done: ui\n"
@@ -350,6 +397,11 @@ def test_credentials_that_end_half_way(deployed: Deployed) -> None:
     assert ended.code == ExitCode.UNREACHABLE
     assert "hint: renew the credentials, then go on: auroral cluster up" in ended.err
     assert "the cluster's mark still says that up is under way" in ended.err
+    deployed.site.aws.faults.clear()
+    assert deployed("up", "--skip-preflight").code == ExitCode.USAGE
+    words = shlex.split(ended.err.rpartition("go on: auroral ")[2])
+    gone_on = deployed.cli(*words)
+    assert gone_on.code == ExitCode.OK, gone_on.err
 
 
 def test_names_instead_of_outputs(deployed: Deployed) -> None:

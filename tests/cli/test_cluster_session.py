@@ -120,7 +120,7 @@ def test_refusals_have_remedies(run: Any, account: SessionAccount) -> None:
     account.tasks = [a_task("ui", "c", enableExecuteCommand=False)]
     ended = run("forward", "ui", "--port", "0")
     assert ended.code == ExitCode.UNREACHABLE
-    assert "auroral cluster roll ui" in ended.err
+    assert "auroral cluster roll ui --force" in ended.err
 
 
 def test_a_port_that_is_taken(run: Any, account: SessionAccount) -> None:

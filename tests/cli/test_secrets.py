@@ -105,7 +105,7 @@ def test_a_new_password_is_asked_for(
     ended = secrets("--rotate", terminal=True)
     after = content(moto, unique)
     assert ended.code == 0, ended.err
-    assert "auroral cluster roll grafana" in ended.err
+    assert "auroral cluster roll grafana --force" in ended.err
     assert after["admin_password"] != before["admin_password"]
     assert after["admin_password"] not in ended.out + ended.err
     assert secrets("--rotate", "--yes").code == 0

@@ -109,3 +109,16 @@ def test_the_real_clock_passes() -> None:
     assert clock.now_s() >= began_s
     assert clock.utc() >= began
     assert began.tzinfo is not None
+
+
+def test_an_interrupt_whose_mark_stays_says_that_it_is_taken_over() -> None:
+    site = Site()
+    site.aws.faults.expire(from_s=60)
+    site.clock.interrupt_at(60)
+    with pytest.raises(InterruptedRunError) as raised:
+        site.up()
+    assert raised.value.hint.endswith("go on: auroral cluster up --outputs o.json --take-over")
+    site.aws.faults.clear()
+    found = parse(site.seen().mark)
+    assert found is not None
+    assert found.state == "begun"

@@ -61,6 +61,25 @@ def test_a_deployment_must_keep_its_own_sums_though_nothing_gets_worse(fleet: Fl
     assert overruns(surging, PLANNED, PLANNED, {}, deployed=["worker"]) == ()
 
 
+def test_an_overrun_that_does_not_shrink_is_refused_where_that_is_asked(fleet: Fleet) -> None:
+    now = {**PLANNED, "history": 9}
+    assert overruns(fleet, now, now, {}) == ()
+    assert "rate-planned" in {check.name for check in overruns(fleet, now, now, {}, strict=True)}
+    assert overruns(fleet, now, {**now, "history": 8}, {}, strict=True) == ()
+    assert overruns(fleet, PLANNED, PLANNED, {}, strict=True) == ()
+
+
+def test_shares_that_run_count_instead_of_the_fleets(fleet: Fleet) -> None:
+    share = fleet.services["history"].dsql
+    assert share is not None
+    half = {"history": msgspec.structs.replace(share, rate_per_s=share.rate_per_s / 2)}
+    assert overruns(fleet, PLANNED, {**PLANNED, "history": 6}, {}, shares=(half, half)) == ()
+    over = overruns(fleet, PLANNED, {**PLANNED, "history": 6}, {}, shares=(half, {}))
+    assert "6 × 8.1 history" in spelled_out(over)
+    none = connections(fleet, PLANNED, {}, {"history": None})
+    assert {one.service for one in none} == {"frontend", "matching", "worker"}
+
+
 def test_what_autoscaling_would_do_against_it() -> None:
     targets = {
         "history": ScalableTarget(minimum=4, maximum=6),

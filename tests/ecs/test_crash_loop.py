@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from auroral.ecs.crash_loop import by_itself, crash_loop, evidence, host_of, stale_rows, suspected
-from auroral.ecs.seen import ClusterSeen, ServiceSeen, TaskSeen
+from auroral.ecs.seen import ClusterSeen, Deployment, ServiceSeen, TaskSeen
 from auroral.ecs.snapshot import Membership, RingLines
 from tests.support.observed import row
+from tests.support.seen_examples import cluster, definition, deployment, service
 
-AT = datetime(2026, 11, 26, 8, tzinfo=UTC)
+AT = datetime(2026, 11, 26, 9, tzinfo=UTC)
 
 
 def _stopped(ago_s: float, *, lived_s: float | None = 40, service: str = "history", **more: Any) -> TaskSeen:
@@ -23,6 +24,7 @@ def _stopped(ago_s: float, *, lived_s: float | None = 40, service: str = "histor
         "reason": "Essential container in task exited",
         "exit_codes": {service: 1},
         "address": "10.0.0.9",
+        "revision": "",
         **more,
     }
     return TaskSeen(
@@ -33,13 +35,21 @@ def _stopped(ago_s: float, *, lived_s: float | None = 40, service: str = "histor
         instance="",
         zone="",
         family="dev-history",
-        revision="",
         started_by="",
         created_at=stopped - timedelta(seconds=60),
         started_at=None if lived_s is None else stopped - timedelta(seconds=lived_s),
         stopped_at=stopped,
         **what,
     )
+
+
+def _old(ago_s: float, **more: Any) -> TaskSeen:
+    """Of revision 2, which its service runs no more."""
+    return _stopped(ago_s, **{"revision": definition("history", 2), **more})
+
+
+def _primary(rollout: str) -> Deployment:
+    return deployment("history", rollout=rollout, desired=2, running=2)
 
 
 def _seen(*stopped: TaskSeen, tasks: tuple[TaskSeen, ...] = ()) -> ClusterSeen:
@@ -139,3 +149,36 @@ def test_a_loop_of_what_has_no_ring_is_none_of_its_doing() -> None:
     assert not evidence(seen, Membership(rows=(row("10.0.2.1"),))).of_ring
     assert suspected(seen) == ()
     assert suspected(_seen(*(_stopped(n) for n in range(6)))) == ("history",)
+
+
+def _replaced(*stopped: TaskSeen, **changed: Any) -> ClusterSeen:
+    """History at its count with revision 1, since tasks of others stopped."""
+    return cluster(service("frontend", 2), service("history", 2, **changed), service("ui", 1), stopped=stopped)
+
+
+@pytest.mark.parametrize(
+    ("seen", "over"),
+    [
+        (_replaced(*(_old(ago) for ago in (200, 300, 400))), True),
+        (_replaced(*(_old(ago) for ago in (179, 300, 400))), False),
+        (_replaced(*(_old(ago, revision=definition("history")) for ago in (200, 300, 400))), False),
+        (_replaced(*(_old(ago) for ago in (200, 300, 400)), _old(900, revision=definition("history"))), True),
+        (_replaced(*(_old(ago) for ago in (200, 300, 400)), running=1), False),
+        (_replaced(*(_old(ago) for ago in (200, 300, 400)), pending=1), False),
+        (_replaced(*(_old(ago) for ago in (200, 300, 400)), status="DRAINING"), False),
+        (_replaced(*(_old(ago) for ago in (200, 300, 400)), deployments=(_primary("IN_PROGRESS"),)), False),
+        (
+            _replaced(
+                *(_old(ago) for ago in (200, 300, 400)),
+                deployments=(_primary("COMPLETED"), deployment("history", "d0", status="ACTIVE")),
+            ),
+            False,
+        ),
+    ],
+)
+def test_a_loop_is_over_once_another_revision_is_steady(seen: ClusterSeen, over: bool) -> None:
+    found = evidence(seen)
+    told, other = (found.over, found.loops) if over else (found.loops, found.over)
+    assert [one.service for one in told] == ["history"]
+    assert other == ()
+    assert suspected(seen) == (() if over else ("history",))

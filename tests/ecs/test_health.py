@@ -192,7 +192,7 @@ def test_a_revision_that_waits_to_be_rolled(aws: FakeAws) -> None:
     ("state", "age_s", "says", "command"),
     [
         ("begun", 60, "began 60 s ago and is under way", ""),
-        ("begun", 7_200, "did not end: is its terminal gone?", "auroral cluster up"),
+        ("begun", 7_200, "did not end: is its terminal gone?", "auroral cluster up --take-over"),
         ("interrupted", 300, "was interrupted 5 m ago, half way", "auroral cluster up"),
         ("failed", 300, "failed 5 m ago, half way", "auroral cluster up"),
     ],
@@ -207,6 +207,47 @@ def test_the_mark_of_an_operation(aws: FakeAws, state: str, age_s: float, says: 
 def _mark(aws: FakeAws, operation: Operation) -> None:
     call = set_mark(aws.world.names.cluster_arn, operation)
     aws.call(call.service, call.operation, **call.arguments)
+
+
+def test_a_scale_goes_on_with_its_counts(aws: FakeAws) -> None:
+    facts = {"by": "jane.doe", "history": "3", "frontend": "2"}
+    _mark(aws, Operation(name="scale", state="failed", at=aws.clock.utc(), facts=facts))
+    assert _one(aws, "operation").command == "auroral cluster scale history=3 frontend=2"
+    _mark(aws, Operation(name="scale", state="begun", at=aws.clock.utc() - timedelta(hours=2), facts=facts))
+    assert _one(aws, "operation").command == "auroral cluster scale history=3 frontend=2 --take-over"
+
+
+@pytest.mark.parametrize("age_s", [60, 7_200])
+def test_workers_without_a_benchmark_name_what_stops_them(aws: FakeAws, age_s: float) -> None:
+    """What `auroral bench remote workers` leaves, whether they came or it gave up on them."""
+    at = aws.clock.utc() - timedelta(seconds=age_s)
+    _mark(aws, Operation(name="bench", state="begun", at=at, facts={"phase": "kept", "workers": "4"}))
+    found = _one(aws, "operation")
+    assert found.severity is Severity.NOTE
+    assert found.text.startswith("4 benchmark workers were asked for ")
+    assert found.command == "auroral bench remote workers 0"
+    _update(aws, "worker", desiredCount=0)
+    aws.clock.advance(300)
+    assert _one(aws, "worker").severity is Severity.UNHEALTHY
+
+
+def test_a_benchmark_that_did_not_end_is_run_again(aws: FakeAws) -> None:
+    facts = {"run": "r1", "workers": "4", "phase": "run"}
+    _mark(aws, Operation(name="bench", state="begun", at=aws.clock.utc() - timedelta(hours=2), facts=facts))
+    assert _one(aws, "operation").command == "auroral bench remote run"
+
+
+def test_a_crash_loop_that_a_rollback_ended_is_worth_a_note(aws: FakeAws) -> None:
+    history = aws.service("history")
+    _roll(aws, "history", Behaviour(crash_after_s=5, exit_code=2))
+    aws.clock.until(lambda: history.primary.is_rollback)
+    aws.clock.until(lambda: history.steady)
+    assert judged(aws).verdict is Verdict.UNHEALTHY
+    aws.clock.advance(181)
+    (found,) = [one for one in _found(aws, "history") if "crash loop" in one.text]
+    assert found.severity is Severity.NOTE
+    assert found.text.startswith("a crash loop of another revision is over, it is steady with revision 1: 3 tasks")
+    assert judged(aws).verdict is Verdict.HEALTHY
 
 
 def test_while_up_is_under_way_services_at_0_are_no_fault(aws: FakeAws) -> None:

@@ -259,7 +259,7 @@ def test_credentials_that_end_say_how_to_go_on() -> None:
     site.aws.faults.expire(from_s=40)
     error = halted(site)
     assert "wave 2 of 5" in error.message or "wave 1 of 5" in error.message
-    assert error.hint == "renew the credentials, then go on: auroral cluster up --outputs o.json"
+    assert error.hint == "renew the credentials, then go on: auroral cluster up --outputs o.json --take-over"
     site.aws.faults.clear()
     assert site.up().say.startswith("done")
 
@@ -310,7 +310,23 @@ def test_counts_that_overrun_dsql_are_refused_with_the_sums_and_without_a_call()
     assert error.exit_code == ExitCode.FAILED
     assert "20 × 8.1 history" in error.message
     assert "of 100 connects/s" in error.message
-    assert [key for key, _ in site.updates()] == ["frontend"]
+    assert site.updates() == []
+
+
+def test_larger_shares_are_refused_before_anything_is_deployed() -> None:
+    site = Site()
+    site.aws.settle(PLANNED)
+    for key in TEMPORAL:
+        share = site.fleet.services[key].dsql
+        assert share is not None
+        site.aws.register(key, dsql=msgspec.structs.replace(share, rate_per_s=2 * share.rate_per_s))
+    began = len(site.updates())
+    with pytest.raises(HaltedError) as raised:
+        site.drive(waves.roll)
+    assert "2 × 16.2 frontend + 4 × 16.2 history + 3 × 16.2 matching + 2 × 16.2 worker" in raised.value.message
+    assert "= 180.2 of 100 connects/s" in raised.value.message
+    assert raised.value.exit_code == ExitCode.FAILED
+    assert site.updates()[began:] == []
 
 
 def test_autoscaling_may_raise_a_count_meanwhile() -> None:

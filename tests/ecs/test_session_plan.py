@@ -76,7 +76,7 @@ def test_a_task_that_is_not_one_is_told_with_those_that_are() -> None:
 def test_what_ecs_says_of_the_agent_is_told_before_anything_is_asked() -> None:
     with pytest.raises(TargetError, match="started without execute command") as off:
         choose(HISTORY, CLUSTER, [a_task("history", "a", enableExecuteCommand=False)])
-    assert "auroral cluster roll history" in off.value.hint
+    assert "auroral cluster roll history --force" in off.value.hint
     task = a_task("history", "a")
     task["containers"][0]["managedAgents"] = [
         {"name": "ExecuteCommandAgent", "lastStatus": "STOPPED", "reason": "out of memory"}
@@ -206,7 +206,7 @@ def test_ports() -> None:
             "The execute command failed because execute command was not enabled when the task was run",
             "ecs:ExecuteCommand",
             "cannot be entered",
-            "auroral cluster roll history",
+            "auroral cluster roll history --force",
         ),
         ("AccessDeniedException", "no", "ecs:ExecuteCommand", "may not enter", "needs ecs:ExecuteCommand"),
         ("AccessDeniedException", "no", "ssm:StartSession", "may not enter", "AWS-StartPortForwardingSession"),

@@ -12,7 +12,7 @@ from auroral.aws_calls import Kind
 from auroral.ecs.connects import ScalableTarget
 from auroral.ecs.fleet import Fleet
 from auroral.ecs.room import Group
-from auroral.ecs.surroundings import groups, registered, targets
+from auroral.ecs.surroundings import groups, registered, running, targets
 from tests.support.moto_server import REGION, Moto, moto_server
 from tests.support.rollouts import Site, example_fleet
 
@@ -33,6 +33,48 @@ def test_the_newest_revision_and_its_health_check() -> None:
     assert found["history"].health_checked
     assert list(found) == ["history", "ui"]
     assert registered(site.aws, old, []) == {}
+
+
+def test_what_runs_is_read_where_it_is_not_what_was_registered() -> None:
+    site = Site()
+    history = site.fleet.services["history"]
+    assert history.dsql is not None
+    assert running(site.aws, site.fleet, site.seen()) == {}
+    calls = len(site.aws.calls)
+    larger = msgspec.structs.replace(history.dsql, rate_per_s=16.2, pool_size=60, burst=60, reservoir=4)
+    site.aws.register("history", dsql=larger)
+    site.aws.register("ui")
+    seen = site.seen()
+    assert running(site.aws, site.fleet, seen) == {history.task_definition: history.dsql}
+    described = [one for one in site.aws.calls[calls:] if one.operation == "describe_task_definition"]
+    assert [one.arguments for one in described] == [{"taskDefinition": history.task_definition}]
+
+
+@pytest.mark.parametrize(
+    ("environment", "share"),
+    [({}, [None]), ({"DSQL_ENDPOINT": "x", "DSQL_CONNECTION_RATE_LIMIT": "fast"}, [])],
+)
+def test_a_definition_without_a_database_opens_nothing_and_one_that_cannot_start_is_left_out(
+    environment: dict[str, str], share: list[None]
+) -> None:
+    site = Site()
+    container = site.aws.world.definitions.find("dev-history").container
+    assert isinstance(container, dict)
+    container["environment"] = [{"name": name, "value": value} for name, value in environment.items()]
+    site.aws.register("history")
+    assert list(running(site.aws, site.fleet, site.seen()).values()) == share
+
+
+def test_a_definition_that_ecs_knows_no_more_is_left_out() -> None:
+    site = Site()
+    site.aws.register("history")
+    seen = site.seen()
+    unknown = "Unable to describe task definition."
+    site.aws.faults.fail("ecs:DescribeTaskDefinition", "ClientException", unknown, kind=Kind.INVALID)
+    assert running(site.aws, site.fleet, seen) == {}
+    site.aws.faults.deny("ecs:DescribeTaskDefinition")
+    with pytest.raises(AwsError):
+        running(site.aws, site.fleet, seen)
 
 
 def test_autoscaling_as_it_is() -> None:

@@ -124,3 +124,20 @@ def test_what_has_ended_keeps_nobody_back(state: str) -> None:
     refuse_other(ended, site.clock.utc(), take_over=False)
     refuse_other("", site.clock.utc(), take_over=False)
     refuse_other("nothing of ours", site.clock.utc(), take_over=False)
+
+
+def test_whether_a_mark_stays_is_told_to_whoever_went_on() -> None:
+    site = Site()
+    with under_way(site.aws, ARN, begun(site.aws, "up", site.clock.utc()), site.said.append) as marked:
+        assert not marked.stays
+    site.aws.faults.expire(from_s=10)
+    site.clock.at(20, ends(TargetError("over")))
+    operation = begun(site.aws, "up", site.clock.utc())
+    with pytest.raises(TargetError), under_way(site.aws, ARN, operation, site.said.append) as marked:
+        site.clock.advance(600)
+    assert marked.stays
+    site.aws.faults.clear()
+    site.clock.after(20, ends(TargetError("over")))
+    with pytest.raises(TargetError), under_way(site.aws, ARN, operation, site.said.append) as marked:
+        site.clock.advance(600)
+    assert not marked.stays

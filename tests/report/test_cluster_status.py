@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
+import click
 import msgspec
 import pytest
 
-from auroral.report.cluster_status import SCHEMA, StatusDocument, encode, schema
+from auroral.cli.main import root
+from auroral.ecs.health import judge
+from auroral.ecs.verdict import note
+from auroral.report.cluster_status import SCHEMA, StatusDocument, document, encode, schema
 from tests.support.fake_ecs import Outcome
-from tests.support.observed import deployed, documented, in_trouble
+from tests.support.observed import deployed, documented, in_trouble, look
 
 FLAGS = ("--outputs", "my outputs.json")
 
@@ -21,6 +26,44 @@ def test_commands_carry_what_names_the_deployment() -> None:
     commands = [one.command for one in documented(aws, seen, flags=FLAGS).findings]
     assert "auroral cluster up --outputs 'my outputs.json'" in commands
     assert any(command.startswith("aws autoscaling") and "outputs" not in command for command in commands)
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "told"),
+    [
+        ("auroral dsql connections", FLAGS, "auroral dsql connections --outputs 'my outputs.json'"),
+        ("auroral schema status", ("--stack", "platform"), "auroral schema status --stack platform"),
+        (
+            "auroral visibility status",
+            (*FLAGS, "--profile", "x"),
+            "auroral visibility status --outputs 'my outputs.json' --profile x",
+        ),
+        ("auroral doctor", FLAGS, "auroral doctor --outputs 'my outputs.json'"),
+        (
+            "auroral doctor",
+            ("--cluster", "dev", "--project", "p", "--region", "eu-west-1"),
+            "auroral doctor --region eu-west-1",
+        ),
+        ("auroral dsql probe", ("--cluster", "dev"), "auroral dsql probe"),
+        ("auroral cluster up", ("--cluster", "dev"), "auroral cluster up --cluster dev"),
+        ("auroral infra apply", FLAGS, "auroral infra apply"),
+        ("auroral cluster up", (), "auroral cluster up"),
+    ],
+)
+def test_each_command_carries_the_flags_that_it_takes(command: str, flags: tuple[str, ...], told: str) -> None:
+    aws = deployed()
+    seen = look(aws)
+    found = judge(aws.fleet, seen)
+    made = msgspec.structs.replace(found, findings=(note("x", "y", command),))
+    (finding,) = document(aws.fleet, seen, made, flags=flags).findings
+    assert finding.command == told
+    words = shlex.split(told)[1:]
+    at: click.Command = root
+    while isinstance(at, click.Group):
+        found_command = at.get_command(click.Context(at), words.pop(0))
+        assert found_command is not None
+        at = found_command
+    at.make_parser(click.Context(at)).parse_args(words)
 
 
 def test_the_document_is_read_back_and_keeps_its_name() -> None:

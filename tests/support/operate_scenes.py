@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from auroral import marked
@@ -136,6 +137,17 @@ def _over_budget(directory: Path) -> str:
         return at.transcript
 
 
+def _larger_shares(directory: Path) -> str:
+    with desk(directory) as at:
+        for key in ("frontend", "history", "matching", "worker"):
+            share = at.site.fleet.services[key].dsql
+            assert share is not None
+            at.site.aws.register(key, dsql=msgspec.structs.replace(share, rate_per_s=16.2))
+        at.write()
+        at.type(f"auroral cluster roll{HERE}")
+        return at.transcript
+
+
 def _no_room(directory: Path) -> str:
     with desk(directory) as at:
         at.type(f"auroral cluster scale benchmark-worker=16{HERE}")
@@ -164,7 +176,7 @@ def _rolled_back(directory: Path) -> str:
         at.site.aws.behaviour("history", Behaviour(crash_after_s=2, exit_code=2), made.revision)
         at.write()
         at.type(f"auroral cluster roll{HERE}")
-        at.site.clock.advance(120)
+        at.site.clock.advance(300)
         at.type(f"auroral cluster status{HERE}")
         return at.transcript
 
@@ -185,7 +197,6 @@ def _expired(directory: Path) -> str:
         at.site.aws.faults.clear()
         at.site.clock.advance(60)
         at.type(f"auroral cluster status{HERE}")
-        at.type(f"auroral cluster up --skip-preflight{HERE}")
         at.type(f"auroral cluster up --skip-preflight --take-over{HERE}")
         return at.transcript
 
@@ -236,6 +247,7 @@ SCENES: dict[str, Callable[[Path], str]] = {
     "up": _up,
     "schema is old": _schema_is_old,
     "over budget": _over_budget,
+    "larger shares": _larger_shares,
     "no room": _no_room,
     "scale": _scale,
     "roll": _roll,

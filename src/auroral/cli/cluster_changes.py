@@ -20,6 +20,7 @@ from auroral.units import parse_duration_s
 if TYPE_CHECKING:
     from auroral.ecs.connects import ScalableTarget
     from auroral.ecs.fleet import Fleet
+    from auroral.ecs.loads import Definitions
     from auroral.ecs.rollout import Limits
     from auroral.ecs.rollout_words import Words
     from auroral.ecs.seen import ClusterSeen
@@ -176,21 +177,23 @@ def carry_out(
     planned: Sequence[Wave],
     targets: dict[str, ScalableTarget],
     health: dict[str, bool],
+    *,
+    definitions: Definitions | None = None,
 ) -> ExitCode:
-    """Check the sums, show, ask, and drive the waves to their end."""
+    """Check the sums, show, ask, and drive the waves to their end.
+
+    `definitions`: what running task definitions take of DSQL, where they are not the fleet's.
+    """
     from auroral.ecs import conduct, connects, rollout_words, waves
     from auroral.ecs.drive import HaltedError
 
     gone = waves.missing(made.fleet, seen, planned)
     if gone:
         raise HaltedError(rollout_words.missing(made.fleet, gone))
-    now = waves.present(seen)
-    then = now
+    refuse_overrun(made, seen, planned, targets, definitions or {})
+    then = waves.present(seen)
     for wave in planned:
         then = waves.after(then, wave)
-    over = connects.overruns(made.fleet, now, then, targets, deployed=waves.replaced(made.fleet, seen, planned))
-    if over:
-        raise HaltedError(rollout_words.over_budget(over, [step.key for wave in planned for step in wave]))
     for contradiction in connects.contradictions(_changed(planned, then), targets):
         made.say(f"note: {contradiction}")
     if made.dry_run:
@@ -207,6 +210,7 @@ def carry_out(
         say=made.say,
         limits=made.limits,
         targets=targets,
+        definitions=definitions or {},
         health=health,
         clock=conduct.Clock(),
     )
@@ -217,6 +221,22 @@ def carry_out(
         finished = conductor.carry_out(planned)
     made.process.out(f"{made.name}: {finished.say}")
     return ExitCode.OK
+
+
+def refuse_overrun(
+    made: Change,
+    seen: ClusterSeen,
+    planned: Sequence[Wave],
+    targets: dict[str, ScalableTarget],
+    definitions: Definitions,
+) -> None:
+    """Raise `HaltedError` where these waves would overrun DSQL's limits, with the sums."""
+    from auroral.ecs import loads, rollout_words
+    from auroral.ecs.drive import HaltedError
+
+    over = loads.overruns(made.fleet, seen, planned, targets, definitions)
+    if over:
+        raise HaltedError(rollout_words.over_budget(over, [step.key for wave in planned for step in wave]))
 
 
 def preview(made: Change, seen: ClusterSeen, planned: Sequence[Wave]) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from auroral.dsql.target import DsqlTarget
     from auroral.ecs.connects import ScalableTarget
     from auroral.ecs.crash_loop import Evidence
+    from auroral.ecs.loads import Definitions
     from auroral.ecs.recovery_plan import Plan
     from auroral.ecs.ring import Rows
     from auroral.ecs.ring_rows import Ring
@@ -43,7 +44,7 @@ def _recover(
     **options: Any,
 ) -> ExitCode:
     from auroral.ecs import conduct, recover
-    from auroral.ecs.surroundings import registered, targets
+    from auroral.ecs.surroundings import registered, running, targets
 
     again = [*(part for one in count for part in ("--count", one))]
     again += [flag for flag, given in (("--anyway", anyway), ("--beside", beside)) if given]
@@ -59,7 +60,8 @@ def _recover(
     if not (plan.resumed or anyway or found.of_ring):
         _without_evidence(made, found)
     around = targets(made.found.account, made.fleet, made.say)
-    _refuse(made, seen, plan, around)
+    definitions = running(made.found.account, made.fleet, seen)
+    _refuse(made, seen, plan, around, definitions)
     if made.dry_run:
         process.out("\n".join(_preview(made, seen, plan, ring, rows)))
         return ExitCode.OK
@@ -74,6 +76,7 @@ def _recover(
         say=made.say,
         limits=made.limits,
         targets=around,
+        definitions=definitions,
         health={key: one.health_checked for key, one in health.items()},
         clock=conduct.Clock(),
     )
@@ -228,16 +231,19 @@ def _without_evidence(made: Change, found: Evidence) -> None:
     )
 
 
-def _refuse(made: Change, seen: ClusterSeen, plan: Plan, around: dict[str, ScalableTarget]) -> None:
+def _refuse(
+    made: Change, seen: ClusterSeen, plan: Plan, around: dict[str, ScalableTarget], definitions: Definitions
+) -> None:
     """What would keep it from coming up again, before anything stops."""
-    from auroral.ecs import connects, recovery_plan, rollout_words, waves
+    from auroral.ecs import connects, loads, recovery_plan, rollout_words, waves
     from auroral.ecs.drive import HaltedError
 
     gone = waves.missing(made.fleet, seen, recovery_plan.up(plan))
     if gone:
         raise HaltedError(rollout_words.missing(made.fleet, gone))
     stopped = {**waves.present(seen), **dict.fromkeys(recovery_plan.STOPPED, 0)}
-    over = connects.overruns(made.fleet, stopped, {**stopped, **plan.counts}, around)
+    shares = loads.present(made.fleet, seen, definitions).shares
+    over = connects.overruns(made.fleet, stopped, {**stopped, **plan.counts}, around, shares=(shares, shares))
     if over:
         raise HaltedError(rollout_words.over_budget(over, list(plan.counts)))
 

@@ -23,7 +23,7 @@ _STALE_HINT = "write them again: auroral infra output > outputs.json (--stack re
 @click.pass_obj
 def _up(process: Process, /, *, count: tuple[str, ...], skip_preflight: bool, **options: Any) -> ExitCode:
     from auroral.ecs import waves
-    from auroral.ecs.surroundings import targets
+    from auroral.ecs.surroundings import running, targets
 
     again = [part for one in count for part in ("--count", one)] + (["--skip-preflight"] if skip_preflight else [])
     made = cluster_changes.change(process, "up", again, **options)
@@ -43,7 +43,8 @@ def _up(process: Process, /, *, count: tuple[str, ...], skip_preflight: bool, **
         else:
             cluster_preflight.check(process, made.found)
     around = targets(made.found.account, made.fleet, made.say)
-    return cluster_changes.carry_out(made, seen, planned, around, _health(found))
+    definitions = running(made.found.account, made.fleet, seen)
+    return cluster_changes.carry_out(made, seen, planned, around, _health(found), definitions=definitions)
 
 
 @click.pass_obj
@@ -58,7 +59,7 @@ def _down(process: Process, /, **options: Any) -> ExitCode:
 @click.pass_obj
 def _scale(process: Process, /, *, counts: tuple[str, ...], force: bool, **options: Any) -> ExitCode:
     from auroral.ecs import waves
-    from auroral.ecs.surroundings import targets
+    from auroral.ecs.surroundings import running, targets
 
     made = cluster_changes.change(process, "scale", [*counts, *(["--force"] if force else [])], **options)
     asked = cluster_changes.counts_of(made.fleet, counts)
@@ -66,15 +67,16 @@ def _scale(process: Process, /, *, counts: tuple[str, ...], force: bool, **optio
     _refuse_missing(made, seen, asked)
     planned = waves.scale(made.fleet, seen, asked)
     around = targets(made.found.account, made.fleet, made.say)
-    _refuse_overrun(made, seen, planned, around)
+    definitions = running(made.found.account, made.fleet, seen)
+    cluster_changes.refuse_overrun(made, seen, planned, around, definitions)  # before the room: it cannot be forced
     _room(made, seen, asked, force=force)
-    return cluster_changes.carry_out(made, seen, planned, around, _health(_registered(made)))
+    return cluster_changes.carry_out(made, seen, planned, around, _health(_registered(made)), definitions=definitions)
 
 
 @click.pass_obj
 def _roll(process: Process, /, *, services: tuple[str, ...], force: bool, **options: Any) -> ExitCode:
-    from auroral.ecs import waves
-    from auroral.ecs.surroundings import targets
+    from auroral.ecs import loads, waves
+    from auroral.ecs.surroundings import running, targets
 
     made = cluster_changes.change(process, "roll", [*services, *(["--force"] if force else [])], **options)
     for key in services:
@@ -88,7 +90,9 @@ def _roll(process: Process, /, *, services: tuple[str, ...], force: bool, **opti
         process.out("roll: nothing to deploy: every service runs the task definition that is registered")
         return ExitCode.OK
     around = targets(made.found.account, made.fleet, made.say)
-    return cluster_changes.carry_out(made, seen, planned, around, _health(found))
+    definitions = running(made.found.account, made.fleet, seen)
+    planned = loads.in_order(made.fleet, seen, planned, around, definitions)
+    return cluster_changes.carry_out(made, seen, planned, around, _health(found), definitions=definitions)
 
 
 def _registered(made: Change) -> dict[str, Registered]:
@@ -136,20 +140,6 @@ def _refuse_missing(made: Change, seen: ClusterSeen, asked: dict[str, int]) -> N
     gone = [made.fleet.services[key].name for key in asked if seen.services[key].status != "ACTIVE"]
     if gone:
         raise HaltedError(rollout_words.missing(made.fleet, gone))
-
-
-def _refuse_overrun(made: Change, seen: ClusterSeen, planned: Sequence[Wave], around: dict[str, Any]) -> None:
-    """DSQL's sums before the instances' room: they cannot be forced."""
-    from auroral.ecs import connects, rollout_words, waves
-    from auroral.ecs.drive import HaltedError
-
-    now = waves.present(seen)
-    then = now
-    for wave in planned:
-        then = waves.after(then, wave)
-    over = connects.overruns(made.fleet, now, then, around)
-    if over:
-        raise HaltedError(rollout_words.over_budget(over, [step.key for wave in planned for step in wave]))
 
 
 def _room(made: Change, seen: ClusterSeen, asked: dict[str, int], *, force: bool) -> None:

@@ -82,7 +82,7 @@ def _tell(process: Process, outcome: Outcome, project: str, *, show: bool) -> No
     if show:
         process.out(f"user      {outcome.administrator.user}\npassword  {outcome.administrator.password}")
     if outcome.done == "rotated":
-        process.err("Grafana takes it when its task is deployed again: auroral cluster roll grafana")
+        process.err("Grafana takes it when its task is deployed again: auroral cluster roll grafana --force")
     elif outcome.done == "made" and not show:
         process.err("--show prints user and password")
 

@@ -15,15 +15,17 @@ from auroral.ecs.connects import Targets
 from auroral.ecs.drive import drive
 from auroral.ecs.evidence_reader import EvidenceReader
 from auroral.ecs.fleet import Fleet
+from auroral.ecs.loads import Definitions
 from auroral.ecs.machine import Finished
 from auroral.ecs.observe import Observer
+from auroral.ecs.operation import TAKE_OVER
 from auroral.ecs.rollout import Limits, Rollout
 from auroral.ecs.rollout_words import Words
 from auroral.ecs.seen import ClusterSeen
-from auroral.ecs.underway import begun, under_way
+from auroral.ecs.underway import Marked, begun, under_way
 from auroral.ecs.waiter import Patience
 from auroral.ecs.waves import Wave
-from auroral.errors import InterruptedRunError
+from auroral.errors import AuroralError, InterruptedRunError
 
 Say = Callable[[str], None]
 
@@ -62,6 +64,8 @@ class Conductor:
     say: Say
     limits: Limits = field(default_factory=Limits)
     targets: Targets = field(default_factory=dict)
+    definitions: Definitions = field(default_factory=dict)
+    """What running task definitions take of DSQL, where they are not the fleet's."""
     health: Mapping[str, bool] = field(default_factory=dict)
     """Key → whether its tasks have a health check."""
     lines: bool = True
@@ -79,6 +83,7 @@ class Conductor:
             words=self.words,
             limits=self.limits,
             targets=self.targets,
+            definitions=self.definitions,
             health=self.health,
             lines=self.lines,
         )
@@ -111,15 +116,21 @@ class Conductor:
 
         Raises as `carry_out` does, and `InterruptedRunError` that says how the cluster stands and what goes on.
         """
-        operation = begun(self.account, name, self.clock.utc(), facts)
+        operation, marked, again = begun(self.account, name, self.clock.utc(), facts), Marked(), self.words.again
         try:
-            with under_way(self.account, cluster_arn, operation, self.say, now=self.clock.utc):
+            with under_way(self.account, cluster_arn, operation, self.say, now=self.clock.utc) as marked:
                 return self.carry_out(planned)
         except KeyboardInterrupt as interrupt:
             raise InterruptedRunError(
                 f"interrupted {_where(interrupt)}; ECS goes on with what it was asked",
-                hint=f"`auroral cluster status{self.words.flags}` says how it stands; go on: {self.words.again}",
+                hint=f"`auroral cluster status{self.words.flags}` says how it stands; "
+                f"go on: {again}{f' {TAKE_OVER}' if marked.stays else ''}",
             ) from interrupt
+        except AuroralError as error:
+            # What ended it wrote its hint before the mark was known to stay.
+            if marked.stays:
+                error.hint = error.hint.replace(again, f"{again} {TAKE_OVER}")
+            raise
 
 
 def _where(interrupt: BaseException | None) -> str:

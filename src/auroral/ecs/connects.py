@@ -1,4 +1,7 @@
-"""Whether counts of tasks keep DSQL's limits: the sums of `auroral.capacity.budget` that a change makes worse. Pure."""
+"""Whether counts of tasks keep DSQL's limits: the sums of `auroral.capacity.budget` that a change makes worse. Pure.
+
+`auroral.ecs.loads` says what the tasks of each service take, now and in each wave.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from auroral.capacity.budget import Check, ServiceConnections, judge
-from auroral.ecs.fleet import Fleet
+from auroral.ecs.fleet import DsqlShare, Fleet
 
 
 class ScalableTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,13 +25,19 @@ class ScalableTarget(msgspec.Struct, frozen=True, kw_only=True):
 Targets = Mapping[str, ScalableTarget]
 """By key of the fleet."""
 
+Shares = Mapping[str, DsqlShare | None]
+"""What one task of a service takes, by key of the fleet; None: it opens no connection. Not there: the fleet's own."""
 
-def connections(fleet: Fleet, counts: Mapping[str, int], targets: Targets) -> list[ServiceConnections]:
+
+def connections(
+    fleet: Fleet, counts: Mapping[str, int], targets: Targets, shares: Shares | None = None
+) -> list[ServiceConnections]:
     """The services as the budget sees them with these counts. Autoscaling starts nothing where no task runs."""
     found = []
     for key, service in fleet.services.items():
         count = counts.get(key, 0)
-        one = service.connections(count)
+        taken = (shares or {}).get(key, service.dsql)
+        one = msgspec.structs.replace(service, dsql=taken).connections(count)
         if one is None or count == 0:
             continue
         target = targets.get(key)
@@ -46,17 +55,26 @@ def overruns(
     targets: Targets,
     *,
     deployed: Iterable[str] = (),
+    shares: tuple[Shares, Shares] = ({}, {}),
+    strict: bool = False,
 ) -> tuple[Check, ...]:
     """The sums that are over with the counts `then`, less those that `now` has no better.
 
     Whoever shrinks an overrun cluster is not refused; a service that is `deployed` must keep its own sums in any case.
+    `shares` are those of now and then. With `strict` a sum that is over and no smaller than now is refused as well.
     """
-    before = {one.name: one for one in judge(connections(fleet, now, targets), fleet.allowance).checks}
+    was, will = (
+        judge(connections(fleet, counts, targets, taken), fleet.allowance)
+        for counts, taken in zip((now, then), shares, strict=True)
+    )
+    before = {one.name: one for one in was.checks}
     own = tuple(f"-deploying-{key}" for key in deployed)
     return tuple(
         check
-        for check in judge(connections(fleet, then, targets), fleet.allowance).violations
-        if check.name.endswith(own) or check.total > _total(before, check)
+        for check in will.violations
+        if check.name.endswith(own)
+        or check.total > _total(before, check)
+        or (strict and check.total == _total(before, check))
     )
 
 

@@ -32,6 +32,9 @@ RING_TROUBLE = (
 )
 """What a server logs that cannot join its ring (Temporal 1.32.2, common/membership/ringpop/monitor.go)."""
 
+QUIET_S = 180
+"""So long no task may have stopped by itself before a loop of another revision is taken for over."""
+
 _BY_ITSELF = ("EssentialContainerExited", "TaskFailedToStart")
 _UNHEALTHY = "health check"
 
@@ -69,6 +72,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     fresh_stale: int
     """Of these, heard of within Temporal's window: hosts still ask them to join."""
     ring: RingLines | None
+    over: tuple[CrashLoop, ...] = ()
+    """Loops of revisions that their services run no more, and are steady without."""
 
     @property
     def of_ring(self) -> bool:
@@ -91,16 +96,36 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 def evidence(cluster: ClusterSeen, membership: Membership | None = None, ring: RingLines | None = None) -> Evidence:
     """What there is to see of a crash loop; `loops` is empty where there is none."""
-    loops = tuple(
-        loop for key in cluster.services if (loop := crash_loop(key, cluster.stopped, cluster.at)) is not None
-    )
+    found = [loop for key in cluster.services if (loop := crash_loop(key, cluster.stopped, cluster.at)) is not None]
+    loops = tuple(loop for loop in found if not settled(cluster, loop.service))
     rows = [] if membership is None else stale_rows(membership.rows, cluster)
     return Evidence(
         loops=loops,
         stale=None if membership is None else len(rows),
         fresh_stale=sum(1 for row in rows if row.silent_s <= HEARTBEAT_WINDOW_S),
         ring=ring,
+        over=tuple(loop for loop in found if loop not in loops),
     )
+
+
+def settled(cluster: ClusterSeen, service: str) -> bool:
+    """Whether what looped has been replaced: the service is at its count with one completed deployment, no task of it
+    stopped by itself for `QUIET_S`, and the stops that make the loop are of other revisions than the one it runs.
+    """
+    seen = cluster.services[service]
+    primary = seen.primary
+    steady = (
+        seen.status == "ACTIVE"
+        and 0 < seen.desired == seen.running
+        and not seen.pending
+        and len(seen.deployments) == 1
+        and primary is not None
+        and primary.rollout == "COMPLETED"
+    )
+    stops = [one for one in cluster.stopped if one.service == service and by_itself(one)]
+    if not steady or any(_ago_s(one, cluster.at) < QUIET_S for one in stops):
+        return False
+    return crash_loop(service, (one for one in stops if one.revision == seen.task_definition), cluster.at) is None
 
 
 def crash_loop(service: str, stopped: Iterable[TaskSeen], at: datetime) -> CrashLoop | None:
@@ -138,7 +163,11 @@ def by_itself(task: TaskSeen) -> bool:
 
 def suspected(cluster: ClusterSeen) -> tuple[str, ...]:
     """Temporal's services that are in a crash loop: whose logs are worth reading."""
-    return tuple(key for key in TEMPORAL if crash_loop(key, cluster.stopped, cluster.at) is not None)
+    return tuple(
+        key
+        for key in TEMPORAL
+        if crash_loop(key, cluster.stopped, cluster.at) is not None and not settled(cluster, key)
+    )
 
 
 def stale_rows(rows: Sequence[Member], cluster: ClusterSeen) -> list[Member]:

@@ -59,11 +59,18 @@ def service_of(
             str(one.get("name") or one["containerPort"]): int(one["containerPort"])
             for one in container.get("portMappings") or ()
         },
-        dsql=_share(str(service["serviceName"]), environment) if "DSQL_ENDPOINT" in environment else None,
+        dsql=share_of(str(service["serviceName"]), environment),
     )
 
 
-def _share(service: str, environment: Mapping[str, str]) -> DsqlShare:
+def share_of(service: str, environment: Mapping[str, str]) -> DsqlShare | None:
+    """What a task with this environment takes of DSQL; None: it opens no connection.
+
+    Raises `TargetError` where it holds what is no number; `service` is for the message.
+    """
+    if "DSQL_ENDPOINT" not in environment:
+        return None
+
     def number(name: str) -> float:
         text = environment.get(name) or _DEFAULTS[name]
         try:

@@ -11,8 +11,10 @@ import msgspec
 from auroral.ecs.crash_loop import CrashLoop, Evidence, by_itself, evidence
 from auroral.ecs.fleet import BENCHMARK_WORKER, TEMPORAL, Fleet, FleetService
 from auroral.ecs.health_stores import stores
-from auroral.ecs.operation import BEGUN, FAILED, Operation
+from auroral.ecs.operation import BEGUN, FAILED, TAKE_OVER, Operation
 from auroral.ecs.operation import parse as parse_mark
+from auroral.ecs.remote_machine import NAME as BENCH
+from auroral.ecs.remote_workers import KEPT
 from auroral.ecs.seen import ServiceSeen, TaskSeen
 from auroral.ecs.snapshot import Snapshot, revision_of
 from auroral.ecs.verdict import Finding, Severity, Verdict, note, sorted_findings, unhealthy
@@ -28,6 +30,7 @@ OPERATION_S = 3600
 EVENT_S = 600
 """So long ECS's word that it cannot place a task counts: it repeats it every few minutes."""
 
+_NO_WORKERS = "auroral bench remote workers 0"
 _NO_ROOM = "unable to place a task"
 _ROLLED_BACK = "rolling back"
 
@@ -72,7 +75,10 @@ class _Judging:
         self._stopped = stopped
         age_s = (seen.at - operation.at).total_seconds() if operation else 0.0
         self._age_s = age_s
-        self.under_way = operation is not None and operation.state == BEGUN and age_s <= OPERATION_S
+        bench = operation is not None and operation.name == BENCH
+        self._kept = bench and operation is not None and operation.facts.get("phase") == KEPT
+        begun = operation is not None and operation.state == BEGUN and not self._kept
+        self.under_way = begun and age_s <= OPERATION_S
 
     def all(self) -> Iterator[Finding]:
         """Every finding."""
@@ -90,14 +96,32 @@ class _Judging:
         if self._operation is None:
             return
         name, ago = self._operation.name, format_duration(round(self._age_s))
-        command = "auroral bench remote run" if name == "bench" else f"auroral cluster {name}"
+        if self._kept:
+            workers = self._operation.facts.get("workers", "some")
+            told = f"{workers} benchmark workers were asked for {ago} ago without a benchmark, and cost until they go"
+            yield note("operation", told, _NO_WORKERS)
+            return
+        command = "auroral bench remote run" if name == BENCH else f"auroral cluster {name}"
         if self.under_way:
             yield note("operation", f"`{command}` began {ago} ago and is under way")
         elif self._operation.state == BEGUN:
-            yield note("operation", f"`{command}` began {ago} ago and did not end: is its terminal gone?", command)
+            told = f"`{command}` began {ago} ago and did not end: is its terminal gone?"
+            yield note("operation", told, command if name == BENCH else f"{self._again(command)} {TAKE_OVER}")
         else:
             became = "failed" if self._operation.state == FAILED else "was interrupted"
-            yield note("operation", f"`{command}` {became} {ago} ago, half way", command)
+            yield note("operation", f"`{command}` {became} {ago} ago, half way", self._again(command))
+
+    def _again(self, command: str) -> str:
+        """With the counts that it was given, where it needs them."""
+        assert self._operation is not None
+        if self._operation.name != "scale":
+            return command
+        return " ".join(
+            [
+                command,
+                *(f"{key}={value}" for key, value in self._operation.facts.items() if key in self._fleet.services),
+            ]
+        )
 
     def _service(self, service: FleetService, seen: ServiceSeen) -> Iterator[Finding]:
         key = service.key
@@ -110,8 +134,13 @@ class _Judging:
             )
             return
         loop = next((one for one in self._evidence.loops if one.service == key), None)
+        over = next((one for one in self._evidence.over if one.service == key), None)
         if loop is not None:
             yield self._loop(loop)
+        elif over is not None:
+            runs = revision_of(seen.task_definition)
+            told = f"a crash loop of another revision is over, it is steady with revision {runs}: {over.text}"
+            yield note(key, told, f"auroral cluster logs {key}")
         else:
             yield from self._stops(key)
         if seen.desired == 0:

@@ -21,6 +21,9 @@ MAX_LENGTH = 256
 
 BEGUN, INTERRUPTED, FAILED = "begun", "interrupted", "failed"
 
+TAKE_OVER = "--take-over"
+"""What goes on where a mark still says `begun`."""
+
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """What is under way."""

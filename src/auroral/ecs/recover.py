@@ -87,6 +87,7 @@ class _Recovering:
             words=one.words,
             limits=one.limits,
             targets=one.targets,
+            definitions=one.definitions,
             health=one.health,
             lines=one.lines,
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from auroral.aws_calls import Call, Failure
-from auroral.ecs import connects, evidence, rollout_words, waves
+from auroral.ecs import connects, evidence, loads, rollout_words, waves
 from auroral.ecs.fleet import Fleet
 from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, after
 from auroral.ecs.rollout_words import Words
@@ -70,15 +70,19 @@ class Rollout:
         words: Words,
         limits: Limits | None = None,
         targets: connects.Targets | None = None,
+        definitions: loads.Definitions | None = None,
         health: Mapping[str, bool] | None = None,
         lines: bool = True,
     ) -> None:
-        """`health`: key → whether its tasks have a health check. `lines`: whether logs are asked for evidence."""
+        """`definitions`: what running task definitions take of DSQL, where they are not the fleet's. `health`: key →
+        whether its tasks have a health check. `lines`: whether logs are asked for evidence.
+        """
         self._fleet = fleet
         self._waves = tuple(planned)
         self._words = words
         self._limits = limits or Limits()
         self._targets = targets or {}
+        self._definitions = definitions or {}
         self._health = health or {}
         self._lines = lines
         self._at = 0
@@ -127,14 +131,13 @@ class Rollout:
         return self._fresh(self._under, self._waves[self._at], seen)
 
     def _refusal(self, wave: Wave, seen: ClusterSeen) -> Halted | None:
-        """Whether this wave may begin beside what runs."""
+        """Whether this wave may begin beside what runs, and those after it follow."""
         gone = waves.missing(self._fleet, seen, [wave])
         if gone:
             return rollout_words.missing(self._fleet, gone)
-        now = waves.present(seen)
-        deployed = waves.replaced(self._fleet, seen, [wave])
-        over = connects.overruns(self._fleet, now, waves.after(now, wave), self._targets, deployed=deployed)
-        return rollout_words.over_budget(over, [step.key for step in wave]) if over else None
+        left = self._waves[self._at :]
+        over = loads.overruns(self._fleet, seen, left, self._targets, self._definitions)
+        return rollout_words.over_budget(over, [step.key for one in left for step in one]) if over else None
 
     def _enter(self, wave: Wave, seen: ClusterSeen, now_s: float) -> _Wave:
         deployed = [step.key for step in wave if waves.deploys(self._fleet, seen, step)]

@@ -251,7 +251,7 @@ def explained(failure: Failure, target: Target) -> AuroralError | None:
         return TargetError(
             f"{where} cannot be entered: {failure.words}",
             hint=f"a task that is new needs a minute for its agent; one that was started without execute command has "
-            f"to be replaced: auroral cluster roll {target.service}. Else {EXEC_STEPS}",
+            f"to be replaced: auroral cluster roll {target.service} --force. Else {EXEC_STEPS}",
         )
     if failure.kind == "denied":
         action = "ecs:ExecuteCommand" if failure.call.startswith("ecs:") else "ssm:StartSession"
@@ -280,7 +280,7 @@ def _enterable(service: FleetService, task: Mapping[str, Any], container: Mappin
     if task.get("enableExecuteCommand") is False:
         raise TargetError(
             f"{where} was started without execute command",
-            hint=f"its service has it since the last apply? auroral cluster roll {service.key}",
+            hint=f"its service has it since the last apply? auroral cluster roll {service.key} --force",
         )
     for agent in container.get("managedAgents") or ():
         if agent.get("name") == AGENT and agent.get("lastStatus") != "RUNNING":

@@ -1,4 +1,4 @@
-"""Reads what stands around the services: registered task definitions, autoscaling, groups of instances. Acts."""
+"""Reads what stands around the services: task definitions, autoscaling, groups of instances. Acts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import msgspec
 from auroral.aws_account import Account, AwsError, listed
 from auroral.aws_calls import Kind
 from auroral.ecs.connects import ScalableTarget
-from auroral.ecs.fleet import Fleet
+from auroral.ecs.definition import environment_of, share_of
+from auroral.ecs.fleet import DsqlShare, Fleet
+from auroral.ecs.loads import used
 from auroral.ecs.room import Group
+from auroral.ecs.seen import ClusterSeen
+from auroral.errors import TargetError
 
 Say = Callable[[str], None]
 _AT_ONCE = 8
@@ -48,6 +52,38 @@ def registered(account: Account, fleet: Fleet, keys: Iterable[str]) -> dict[str,
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="registered") as pool:
         found = zip(chosen, pool.map(newest, chosen), strict=True)
         return {key: one for key, one in found if one is not None}
+
+
+def running(account: Account, fleet: Fleet, seen: ClusterSeen) -> dict[str, DsqlShare | None]:
+    """What tasks take of DSQL whose task definition is not the fleet's, by its ARN; None: they open no connection.
+
+    One that ECS knows no more, or that no server would start with, is left out. Raises `AwsError`.
+    """
+    chosen = {
+        arn: key
+        for key, one in fleet.services.items()
+        if one.dsql is not None and key in seen.services
+        for arn in used(seen, seen.services[key])
+        if arn != one.task_definition
+    }
+
+    def share(arn: str) -> tuple[DsqlShare | None] | None:
+        key = chosen[arn]
+        try:
+            answer = account.call("ecs", "describe_task_definition", taskDefinition=arn)
+            return (share_of(fleet.services[key].name, environment_of(answer["taskDefinition"], key)),)
+        except AwsError as error:
+            if error.failure.kind in (Kind.MISSING, Kind.INVALID):
+                return None
+            raise
+        except TargetError:
+            return None
+
+    if not chosen:
+        return {}
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="running") as pool:
+        found = zip(chosen, pool.map(share, chosen), strict=True)
+        return {arn: one[0] for arn, one in found if one is not None}
 
 
 def targets(account: Account, fleet: Fleet, say: Say) -> dict[str, ScalableTarget]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -14,6 +15,14 @@ from auroral.ecs.operation import BEGUN, FAILED, INTERRUPTED, Operation, clear_m
 from auroral.errors import AuroralError, UsageError
 
 Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Marked:
+    """The mark of an operation under way."""
+
+    stays: bool = False
+    """Whether it still says `begun` after the operation ended: whoever goes on has to take it over, the caller too."""
 
 
 def refuse_other(mark: str, now: datetime, *, take_over: bool) -> None:
@@ -45,25 +54,29 @@ def begun(account: Account, name: str, now: datetime, facts: Mapping[str, str] |
 @contextlib.contextmanager
 def under_way(
     account: Account, cluster_arn: str, operation: Operation, say: Say, *, now: Callable[[], datetime] | None = None
-) -> Iterator[None]:
+) -> Iterator[Marked]:
     """Mark the cluster; at the end take the mark away, or leave in it how it ended.
 
     Who may not tag the cluster is told, and goes on. Raises `AwsError` for another failure of the first mark.
     """
     clock = now or (lambda: datetime.now(UTC))
+    marked = Marked()
     try:
         perform(account, set_mark(cluster_arn, operation))
     except AwsError as error:
         if error.failure.kind is not Kind.DENIED:
             raise
         say(f"the cluster is not marked ({error.failure.call}: {error.failure.code}): nobody else is kept from it")
-        yield
+        yield marked
         return
     try:
-        yield
+        yield marked
     except BaseException as error:
         state = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
-        _leave(account, cluster_arn, msgspec.structs.replace(operation, state=state, at=clock()), say)
+        marked.stays = True  # also where another interrupt cuts off the call
+        marked.stays = not _leave(
+            account, cluster_arn, msgspec.structs.replace(operation, state=state, at=clock()), say
+        )
         raise
     try:
         perform(account, clear_mark(cluster_arn))
@@ -71,12 +84,14 @@ def under_way(
         say(f"all is done, and the mark of {operation.name} stays on the cluster: {error.message}")
 
 
-def _leave(account: Account, cluster_arn: str, ended: Operation, say: Say) -> None:
-    """As far as it goes: credentials may be what ended it."""
+def _leave(account: Account, cluster_arn: str, ended: Operation, say: Say) -> bool:
+    """As far as it goes: credentials may be what ended it. Whether it went."""
     try:
         perform(account, set_mark(cluster_arn, ended))
     except AuroralError as error:
         say(f"the cluster's mark still says that {ended.name} is under way: {error.message}")
+        return False
+    return True
 
 
 def _who(account: Account) -> str:

@@ -24,6 +24,9 @@ EVENTS = 3
 """Of each service."""
 
 _OF_CLUSTER = ("auroral cluster ", "auroral bench remote ")
+_OF_OUTPUTS = ("auroral dsql ", "auroral schema ", "auroral visibility ", "auroral doctor ")
+"""Commands that take a deployment's outputs, region and profile, and no names of ECS."""
+_NAMES = ("--cluster", "--project")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +220,13 @@ def _order(fleet: Fleet) -> list[str]:
 
 
 def _with(command: str, flags: Sequence[str]) -> str:
-    return f"{command} {shlex.join(flags)}" if flags and f"{command} ".startswith(_OF_CLUSTER) else command
+    """The command with the flags that name the deployment, as far as it takes them."""
+    if f"{command} ".startswith(_OF_OUTPUTS):
+        pairs = zip(flags[::2], flags[1::2], strict=True)
+        flags = [part for flag, value in pairs if flag not in _NAMES for part in (flag, value)]
+    elif not f"{command} ".startswith(_OF_CLUSTER):
+        return command
+    return f"{command} {shlex.join(flags)}" if flags else command
 
 
 def _service(fleet: Fleet, seen: Snapshot, key: str) -> Service:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,11 +89,14 @@ class Definitions:
         known.append(made)
         return made
 
-    def again(self, family: str, *, image: str | None = None) -> Definition:
-        """One more revision of a family, with another image."""
+    def again(
+        self, family: str, *, image: str | None = None, environment: Sequence[Mapping[str, str]] = ()
+    ) -> Definition:
+        """One more revision of a family, with another image, and with these variables where there are some."""
         last = self._families[family][-1]
         changed = image or f"{str(last.container['image']).partition('@')[0]}@sha256:{last.revision + 1:064x}"
-        containers = ({**last.container, "image": changed}, *last.containers[1:])
+        told = {"environment": list(environment)} if environment else {}
+        containers = ({**last.container, "image": changed, **told}, *last.containers[1:])
         return self.register(family, containers, cpu=last.cpu, memory=last.memory, attribute=last.attribute)
 
     def find(self, name: str) -> Definition:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from auroral.aws_calls import api_name
-from auroral.ecs.fleet import Fleet, FleetService
+from auroral.ecs.fleet import DsqlShare, Fleet, FleetService
 from tests.support.fake_ecs.behaviour import Behaviour, Chooser, Program
 from tests.support.fake_ecs.clock import FakeClock
 from tests.support.fake_ecs.definitions import Definition
@@ -131,11 +131,16 @@ class FakeAws:
         """What a one-shot task of a family does."""
         self.world.programs[family] = program
 
-    def register(self, service: str, *, image: str | None = None) -> Definition:
-        """One more revision for a service (the fleet's key), as an apply registers it; `fleet` names it then."""
+    def register(self, service: str, *, image: str | None = None, dsql: DsqlShare | None = None) -> Definition:
+        """One more revision for a service (the fleet's key), as an apply registers it; `fleet` names it then.
+
+        `dsql`: another share than it had.
+        """
         one = self.fleet.services[service]
-        made = self.world.definitions.again(one.family, image=image)
-        services = {**self.fleet.services, service: msgspec.structs.replace(one, task_definition=made.arn)}
+        share = dsql or one.dsql
+        made = self.world.definitions.again(one.family, image=image, environment=_environment(share))
+        changed = msgspec.structs.replace(one, task_definition=made.arn, dsql=share)
+        services = {**self.fleet.services, service: changed}
         self.fleet = msgspec.structs.replace(self.fleet, services=services)
         return made
 
@@ -159,8 +164,11 @@ class FakeAws:
         self.clock.until(lambda: all(self.service(key).steady for key in counts), within_s=within_s)
 
     def contract(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """A contract (infra/tests/platform/contract.json, …) that names the task definitions of here."""
+        """A contract (infra/tests/platform/contract.json, …) that names the task definitions of here, and shares."""
         changed = copy.deepcopy(dict(value))
+        for key, part in changed["services"].items():
+            if key in self.fleet.services and (share := self.fleet.services[key].dsql) is not None:
+                part["dsql"] = {**part["dsql"], **msgspec.structs.asdict(share)}
         for part in (*changed["services"].values(), *changed["tasks"].values()):
             part["task_definition_arn"] = self.world.definitions.find(part["task_family"]).arn
         changed["cluster"]["arn"] = self.world.names.cluster_arn
@@ -229,6 +237,8 @@ class FakeAws:
         )
         start_period_s = one.start_period_s or None
         container = _container(one.container, image, one.log_group, fleet.region, start_period_s)
+        if one.dsql is not None:
+            container["environment"] = _environment(one.dsql)
         made = world.definitions.register(one.family, [container], cpu=one.cpu, memory=one.memory, attribute=one.pool)
         first = Deployment(world.names.deployment(), made.arn, at, at)
         first.complete(at)
@@ -258,6 +268,20 @@ class FakeAws:
         if one.maximum > one.planned:
             world.monitoring.add_target(f"service/{fleet.cluster}/{one.name}", one.planned, one.maximum)
         return msgspec.structs.replace(one, task_definition=made.arn)
+
+
+def _environment(share: DsqlShare | None) -> list[dict[str, str]]:
+    """A server's variables that say what it takes of DSQL."""
+    if share is None:
+        return []
+    told = {
+        "DSQL_ENDPOINT": "cluster.dsql.us-east-1.on.aws",
+        "TEMPORAL_SQL_MAX_CONNS": str(share.pool_size),
+        "DSQL_CONNECTION_RATE_LIMIT": f"{share.rate_per_s:g}",
+        "DSQL_CONNECTION_BURST_LIMIT": str(share.burst),
+        "DSQL_RESERVOIR": str(share.reservoir),
+    }
+    return [{"name": name, "value": value} for name, value in told.items()]
 
 
 def _container(name: str, image: str, group: str, region: str, start_period_s: int | None) -> dict[str, Any]:
