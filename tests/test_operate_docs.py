@@ -13,7 +13,9 @@ import click
 import pytest
 
 from auroral.cli.main import root
-from auroral.ecs import crash_loop, health, health_stores
+from auroral.ecs.health import crash_loop
+from auroral.ecs.health import judgement as health
+from auroral.ecs.health import judgement_stores as health_stores
 from tests.support.operate_scenes import SCENES
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -109,6 +109,6 @@ def test_links_to_nothing_and_to_directories_are_left_out(account: AwsAccount, d
 def test_a_run_without_its_document_is_not_sent(account: AwsAccount, directory: Path) -> None:
     (directory / "result.json").unlink()
     watched = Watched(account)
-    with pytest.raises(OutputError, match="no result.json"):
+    with pytest.raises(OutputError, match=r"no result\.json"):
         deliver(watched, PLACE, "without", directory)
     assert not watched.calls

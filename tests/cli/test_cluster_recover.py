@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from auroral.dsql.errors import UnreachableError
-from auroral.ecs import conduct
 from auroral.ecs.fleet import TEMPORAL
 from auroral.ecs.operation import BEGUN, INTERRUPTED, Operation, set_mark
+from auroral.ecs.rollout import conduct
 from auroral.errors import ExitCode
 from tests.cli.conftest import Cli, Ended, Terminal
 from tests.support.fake_ecs import door, outputs
@@ -53,7 +53,7 @@ def operated(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opera
     monkeypatch.setattr(door, "copy", SimpleNamespace(deepcopy=lambda value: value))
     monkeypatch.setattr("auroral.aws_account.AwsAccount", lambda **_: recoveries.aws)
     monkeypatch.setattr(conduct, "Clock", lambda: VirtualClock(recoveries.clock))
-    monkeypatch.setattr("auroral.ecs.ring_rows.RingHere", lambda target: recoveries.table)
+    monkeypatch.setattr("auroral.ecs.recovery.rows.RingHere", lambda target: recoveries.table)
     return Operated(recoveries, cli, path)
 
 

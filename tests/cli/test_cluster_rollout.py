@@ -19,8 +19,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from auroral.ecs import conduct, run_task
+from auroral.ecs.one_shot import run as run_task
 from auroral.ecs.operation import MARK, Operation, parse, set_mark
+from auroral.ecs.rollout import conduct
 from auroral.errors import ExitCode
 from tests.cli.conftest import Cli, Ended, Terminal
 from tests.support.fake_ecs import Behaviour, Outcome, door, outputs

@@ -23,7 +23,7 @@ from auroral.cli.cluster_status import _target, fitted, watched
 from auroral.cli.deployed import Operated
 from auroral.cli.process import Process
 from auroral.ecs.fleet import Named
-from auroral.ecs.health import judge
+from auroral.ecs.health.judgement import judge
 from auroral.errors import ExitCode, TargetError
 from auroral.report.cluster_status import StatusDocument, document
 from tests.cli.conftest import Cli, Ended, Terminal

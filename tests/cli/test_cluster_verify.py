@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from auroral.cli.cluster_verify import CHECKS
-from auroral.ecs import run_task
-from auroral.ecs.verify import CLAIMS, Check
+from auroral.ecs.one_shot import run as run_task
+from auroral.ecs.verify.checks import CLAIMS, Check
 from auroral.errors import ExitCode
 from tests.cli.conftest import Cli, Ended
 from tests.support.contract_file import CONTRACT

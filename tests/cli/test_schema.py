@@ -9,7 +9,7 @@ import pytest
 
 from auroral.errors import ExitCode
 from tests.cli.conftest import Cli
-from tests.ecs.test_tasks import Cluster
+from tests.ecs.one_shot.test_tasks import Cluster
 
 RECORDER = """#!/bin/sh
 printf '%s\\n' "$@"

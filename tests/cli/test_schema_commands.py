@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from auroral import aws_account
-from auroral.ecs.run_task import run_in
+from auroral.ecs.one_shot.run import run_in
 from auroral.errors import ExitCode
 from auroral.local.binaries import SCHEMA, obtain_binaries
 from tests.cli.conftest import Cli
-from tests.ecs.test_tasks import ARN, Cluster
+from tests.ecs.one_shot.test_tasks import ARN, Cluster
 from tests.support.double import environment_of, running_double
 from tests.support.real_task import TaskAccount
 

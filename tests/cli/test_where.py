@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from auroral import aws_account
-from auroral.ecs.run_task import run_in
+from auroral.ecs.one_shot.run import run_in
 from auroral.errors import ExitCode
 from tests.cli.conftest import Cli, Ended, Terminal
 from tests.dsql.running import Cluster
-from tests.ecs.test_one_shot import CONTRACT
+from tests.ecs.one_shot.test_request import CONTRACT
 from tests.support.double import running_double
 from tests.support.moto_server import moto_server
 from tests.support.real_task import TaskAccount

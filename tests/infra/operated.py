@@ -16,8 +16,8 @@ import pytest
 from auroral.aws_account import AwsAccount
 from auroral.cli.main import run
 from auroral.cli.process import Process
-from auroral.ecs import conduct
 from auroral.ecs.operation import MARK
+from auroral.ecs.rollout import conduct
 from tests.infra.emulated import PROJECT, Deployed
 
 PLANNED = {"frontend": 2, "history": 4, "matching": 3, "worker": 2, "ui": 1, "grafana": 1, "collector": 1}

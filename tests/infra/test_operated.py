@@ -25,7 +25,7 @@ from auroral.cli.bench_remote_shared import place_of
 from auroral.deployment import load_outputs
 from auroral.ecs.discover import discover
 from auroral.ecs.fleet import of_contract
-from auroral.ecs.verdict import Verdict
+from auroral.ecs.health.verdict import Verdict
 from auroral.errors import ExitCode
 from auroral.report.cluster_status import StatusDocument
 from tests.infra.emulated import PROJECT, Deployed

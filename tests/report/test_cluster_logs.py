@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auroral.ecs.log_merge import Event
+from auroral.ecs.logs.merge import Event
 from auroral.report.cluster_logs import line, record
 
 ZAP = {

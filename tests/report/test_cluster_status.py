@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from auroral.cli.main import root
-from auroral.ecs.health import judge
-from auroral.ecs.verdict import note
+from auroral.ecs.health.judgement import judge
+from auroral.ecs.health.verdict import note
 from auroral.report.cluster_status import SCHEMA, StatusDocument, document, encode, schema
 from tests.support.fake_ecs import Outcome
 from tests.support.observed import deployed, documented, in_trouble, look

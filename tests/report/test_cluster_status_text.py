@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from auroral.ecs.snapshot import Part, Snapshot
+from auroral.ecs.health.snapshot import Part, Snapshot
 from auroral.report.cluster_status_text import text
 from tests.support.observed import deployed, documented, in_trouble, look
 

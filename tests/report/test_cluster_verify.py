@@ -7,7 +7,7 @@ import json
 import msgspec
 
 from auroral.ecs.fleet import Fleet
-from auroral.ecs.verify import Check, Checked, Proof, State, Verdict, not_tried
+from auroral.ecs.verify.checks import Check, Checked, Proof, State, Verdict, not_tried
 from auroral.report.cluster_verify import VerifyDocument, document, encode, text
 
 FLEET = Fleet(cluster="dev", region="eu-west-1", project="dev", services={}, source="outputs.json")

@@ -11,10 +11,10 @@ import msgspec
 
 from auroral.dsql.membership import Member
 from auroral.ecs.fleet import TEMPORAL, of_contract
-from auroral.ecs.health import Judgement, judge
+from auroral.ecs.health.judgement import Judgement, judge
+from auroral.ecs.health.snapshot import AlarmSeen, Membership, Snapshot
+from auroral.ecs.health.status import gather
 from auroral.ecs.operation import Operation, set_mark
-from auroral.ecs.snapshot import AlarmSeen, Membership, Snapshot
-from auroral.ecs.status import gather
 from auroral.infra.contract import parse
 from auroral.report.cluster_status import StatusDocument, document
 from tests.support.contract_file import CONTRACT

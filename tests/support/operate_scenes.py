@@ -20,9 +20,11 @@ from auroral import marked
 from auroral.cli import cluster_status
 from auroral.cli.main import run
 from auroral.cli.process import Process
-from auroral.ecs import conduct, run_task, status
+from auroral.ecs.health import status
+from auroral.ecs.health.snapshot import Snapshot
+from auroral.ecs.one_shot import run as run_task
 from auroral.ecs.operation import Operation, set_mark
-from auroral.ecs.snapshot import Snapshot
+from auroral.ecs.rollout import conduct
 from tests.support.fake_ecs import Behaviour, Outcome, door, outputs
 from tests.support.observed import deployed, members
 from tests.support.recoveries import Recoveries
@@ -235,7 +237,7 @@ def _crash_loop(directory: Path) -> str:
 def _recover(directory: Path) -> str:
     made = Recoveries()
     with _at(made.site, directory) as patch:
-        patch.setattr("auroral.ecs.ring_rows.RingHere", lambda _: made.table)
+        patch.setattr("auroral.ecs.recovery.rows.RingHere", lambda _: made.table)
         made.loop()
         at = Desk(made.site, patch)
         at.type(f"auroral cluster recover --where here --yes{HERE}")

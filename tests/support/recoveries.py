@@ -13,10 +13,10 @@ from auroral.dsql.membership import HEARTBEAT_WINDOW_S, Member
 from auroral.ecs.fleet import TEMPORAL, Fleet
 from auroral.ecs.machine import Finished
 from auroral.ecs.operation import Operation, parse
-from auroral.ecs.recover import recover
-from auroral.ecs.recovery_plan import Plan, begin, go_on
-from auroral.ecs.ring import Rows, statements
-from auroral.ecs.rollout_words import Words
+from auroral.ecs.recovery.conduct import recover
+from auroral.ecs.recovery.plan import Plan, begin, go_on
+from auroral.ecs.recovery.ring import Rows, statements
+from auroral.ecs.rollout.words import Words
 from auroral.errors import AuroralError
 from tests.support.fake_ecs import Behaviour
 from tests.support.rollouts import Site, example_fleet

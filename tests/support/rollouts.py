@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from auroral.ecs import waves
-from auroral.ecs.conduct import Clock, Conductor
 from auroral.ecs.fleet import Fleet, of_contract
 from auroral.ecs.machine import Finished
 from auroral.ecs.observe import Observer
-from auroral.ecs.rollout import Limits
-from auroral.ecs.rollout_words import Words
+from auroral.ecs.rollout import waves
+from auroral.ecs.rollout.conduct import Clock, Conductor
+from auroral.ecs.rollout.machine import Limits
+from auroral.ecs.rollout.surroundings import registered, targets
+from auroral.ecs.rollout.waves import Wave
+from auroral.ecs.rollout.words import Words
 from auroral.ecs.seen import ClusterSeen
-from auroral.ecs.surroundings import registered, targets
-from auroral.ecs.waves import Wave
 from auroral.infra.contract import parse
 from tests.support.fake_ecs import FakeAws, FakeClock
 

@@ -3,7 +3,7 @@
 The account opens sessions as ECS and Systems Manager do, for the tasks it is given. The plugin is a real executable
 that accepts what the AWS CLI gives to the real one and nothing else. What the agent in a container would do, it does
 on this machine: it runs the command in a terminal, or passes a port on. How the real plugin behaves was read from its
-source (version 1.3.0.0) and is held to it by tests/ecs/test_session_real.py.
+source (version 1.3.0.0) and is held to it by tests/ecs/session/test_real.py.
 """
 
 from __future__ import annotations

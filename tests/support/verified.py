@@ -23,9 +23,9 @@ from botocore.credentials import Credentials
 from auroral import marked
 from auroral.cli.cluster_verify import verify
 from auroral.cli.process import Process
-from auroral.ecs import verify_cluster
 from auroral.ecs.fleet import TEMPORAL, Fleet, of_contract
-from auroral.ecs.verify import Check
+from auroral.ecs.verify import cluster as verify_cluster
+from auroral.ecs.verify.checks import Check
 from auroral.errors import AuroralError
 from auroral.infra.contract import parse
 from tests.support.fake_ecs import FakeAws, Outcome, Refused, outputs

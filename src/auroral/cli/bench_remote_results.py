@@ -16,7 +16,7 @@ from auroral.errors import ExitCode, TargetError, UsageError
 
 if TYPE_CHECKING:
     from auroral.aws_account import Account
-    from auroral.ecs.results import Stored
+    from auroral.ecs.remote.results import Stored
     from auroral.report.bench_remote import Row
 
 
@@ -67,7 +67,7 @@ def results(
 ) -> ExitCode:
     """List, or fetch. `account` is for tests."""
     from auroral.cli.bench_remote_shared import contract_of, place_of
-    from auroral.ecs.results import stored
+    from auroral.ecs.remote.results import stored
 
     if last and (run_id or task):
         raise UsageError(f"expected one run, got --last and {run_id or f'--task {task}'}", hint="leave one out")
@@ -87,7 +87,7 @@ def results(
 
 def _list(process: Process, acted: Operated, limit: int, *, as_json: bool) -> ExitCode:
     from auroral.cli.bench_remote_shared import contract_of, place_of
-    from auroral.ecs.results import stored
+    from auroral.ecs.remote.results import stored
     from auroral.report.bench_remote import table
 
     place = place_of(contract_of(acted))
@@ -104,7 +104,7 @@ def _list(process: Process, acted: Operated, limit: int, *, as_json: bool) -> Ex
 
 def _row(acted: Operated, one: Stored) -> Row:
     from auroral.cli.bench_remote_shared import contract_of, place_of
-    from auroral.ecs.results import result
+    from auroral.ecs.remote.results import result
     from auroral.report.bench_remote import Row, with_result
 
     bare = Row(run_id=one.run_id, at=one.at, files=one.files, size_bytes=one.size)
@@ -125,7 +125,7 @@ def _fetch(
     as_json: bool,
 ) -> ExitCode:
     from auroral.cli.bench_remote_shared import contract_of, generator_of, log_of, place_of, show
-    from auroral.ecs.results import fetch, from_log, write_document
+    from auroral.ecs.remote.results import fetch, from_log, write_document
 
     contract = contract_of(acted)
     place = place_of(contract)

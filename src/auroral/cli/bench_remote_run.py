@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from auroral.bench.settings import BenchSettings
     from auroral.config import Setting
     from auroral.deployment import Contract
-    from auroral.ecs.remote import Ended, RemoteRun
-    from auroral.ecs.remote_plan import RemotePlan
+    from auroral.ecs.remote.plan import RemotePlan
+    from auroral.ecs.remote.run import Ended, RemoteRun
 
 REMOTE_SETTINGS = tuple(
     setting
@@ -129,10 +129,10 @@ def run(
     from auroral.ecs.drive import HaltedError
     from auroral.ecs.fleet import BENCHMARK_WORKER
     from auroral.ecs.observe import Observer
-    from auroral.ecs.one_shot import ended
-    from auroral.ecs.remote import RemoteRun, status
-    from auroral.ecs.remote_plan import length_words, make, sized, worker_service
-    from auroral.ecs.results import require_free, stored
+    from auroral.ecs.one_shot.request import ended
+    from auroral.ecs.remote.plan import length_words, make, sized, worker_service
+    from auroral.ecs.remote.results import require_free, stored
+    from auroral.ecs.remote.run import RemoteRun, status
     from auroral.report.bench_remote import plan_text
 
     acted = operated(process, account=account, **named)
@@ -194,8 +194,8 @@ def run(
 
 def generator_settings(flags: Mapping[str, Any], definition: Mapping[str, Any], contract: Contract) -> BenchSettings:
     """The settings that the generator is going to have. Raises `ConfigurationError` and `UsageError`."""
-    from auroral.ecs.one_shot import container_of
-    from auroral.ecs.remote_plan import environment_of
+    from auroral.ecs.one_shot.request import container_of
+    from auroral.ecs.remote.plan import environment_of
 
     container = container_of(definition, contract.tasks.generator.container)
     resolved = resolve_bench(flags=flags, environ=environment_of(container))
@@ -222,7 +222,7 @@ def _dry_run(process: Process, account: Account, plan: RemotePlan, cluster_arn: 
     """Print what would be called, in order."""
     from auroral.aws_account import DryRun, perform
     from auroral.ecs.operation import BEGUN, Operation, clear_mark, set_mark
-    from auroral.ecs.remote_machine import NAME, RUNNING, SCALING
+    from auroral.ecs.remote.machine import NAME, RUNNING, SCALING
 
     def mark(phase: str) -> Call:
         facts = {"run": plan.run_id[:64], "workers": str(plan.workers), "phase": phase}
@@ -241,7 +241,7 @@ def _dry_run(process: Process, account: Account, plan: RemotePlan, cluster_arn: 
 def _without_results(process: Process, acted: Operated, plan: RemotePlan, running: RemoteRun, came: Ended) -> ExitCode:
     """The generator goes on, or never was: say what there is, and how to go on."""
     from auroral.ecs.drive import HaltedError
-    from auroral.ecs.remote_plan import follow_up
+    from auroral.ecs.remote.plan import follow_up
 
     task = came.generator
     if task is not None:
@@ -270,7 +270,7 @@ def _bring(
 ) -> None:
     """Bring the results here and print them; say what is lost."""
     from auroral.cli.bench_remote_shared import show
-    from auroral.ecs.remote import collect
+    from auroral.ecs.remote.run import collect
 
     task = running.machine.generator
     stream = plan.stream_of(task.id) if task is not None else None

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from auroral.aws_account import Account
     from auroral.deployment import Contract
     from auroral.ecs.fleet import FleetService
-    from auroral.ecs.one_shot import LogStream
-    from auroral.ecs.remote_plan import Room
+    from auroral.ecs.one_shot.request import LogStream
+    from auroral.ecs.remote.plan import Room
 
 
 def contract_of(acted: Operated) -> Contract:
@@ -46,7 +46,7 @@ def room_of(acted: Operated, definition: dict[str, Any] | None) -> Room:
     """What the workers' pool holds beside a generator; without its definition, beside one of the usual size."""
     from auroral.capacity.placement import TaskSize
     from auroral.capacity.presets import presets
-    from auroral.ecs.remote_plan import room, task_size, worker_service
+    from auroral.ecs.remote.plan import room, task_size, worker_service
 
     service = worker_service(acted.fleet)
     pool = acted.fleet.pools.get(service.pool)
@@ -67,8 +67,8 @@ def room_of(acted: Operated, definition: dict[str, Any] | None) -> Room:
 def processes_of(account: Account, service: FleetService) -> int:
     """Worker processes of a task: as its environment says, else one for each of its vCPUs. Raises `AwsError`."""
     from auroral.capacity.instances import CPU_UNITS_PER_VCPU
-    from auroral.ecs.one_shot import container_of
-    from auroral.ecs.remote_plan import environment_of
+    from auroral.ecs.one_shot.request import container_of
+    from auroral.ecs.remote.plan import environment_of
 
     answer = account.call("ecs", "describe_task_definition", taskDefinition=service.task_definition)
     told = environment_of(container_of(answer["taskDefinition"], service.container)).get("BENCHMARK_WORKER_COUNT", "")
@@ -77,7 +77,7 @@ def processes_of(account: Account, service: FleetService) -> int:
 
 def log_of(contract: Contract, definition: dict[str, Any], task: str) -> LogStream | None:
     """Where a generator's lines are."""
-    from auroral.ecs.one_shot import container_of, log_stream
+    from auroral.ecs.one_shot.request import container_of, log_stream
 
     return log_stream(container_of(definition, contract.tasks.generator.container), task)
 

@@ -17,7 +17,7 @@ from auroral.units import parse_duration_s, parse_rate_per_s
 
 if TYPE_CHECKING:
     from auroral.aws_account import Account
-    from auroral.ecs.remote_plan import Sized
+    from auroral.ecs.remote.plan import Sized
     from auroral.ecs.seen import ClusterSeen
 
 
@@ -62,8 +62,8 @@ def workers(
     from auroral.ecs.drive import drive
     from auroral.ecs.fleet import BENCHMARK_WORKER
     from auroral.ecs.observe import Observer
-    from auroral.ecs.remote_plan import scale_call, worker_service
-    from auroral.ecs.remote_workers import WorkersMachine
+    from auroral.ecs.remote.plan import scale_call, worker_service
+    from auroral.ecs.remote.workers import WorkersMachine
     from auroral.ecs.waiter import Patience
 
     deadline_s, per_s = _read(number, rate, timeout)
@@ -121,7 +121,7 @@ def _read(number: int | None, rate: str | None, timeout: str) -> tuple[float, fl
 def _sized(acted: Operated, number: int | None, per_s: float) -> Sized:
     from auroral.capacity.presets import presets
     from auroral.cli.bench_remote_shared import generator_of, room_of
-    from auroral.ecs.remote_plan import sized, worker_service
+    from auroral.ecs.remote.plan import sized, worker_service
 
     contract = acted.fleet.contract
     definition = generator_of(acted.account, contract) if contract is not None else None

@@ -18,13 +18,13 @@ from auroral.errors import ExitCode, UsageError
 from auroral.units import parse_duration_s
 
 if TYPE_CHECKING:
-    from auroral.ecs.connects import ScalableTarget
     from auroral.ecs.fleet import Fleet
-    from auroral.ecs.loads import Definitions
-    from auroral.ecs.rollout import Limits
-    from auroral.ecs.rollout_words import Words
+    from auroral.ecs.rollout.connects import ScalableTarget
+    from auroral.ecs.rollout.loads import Definitions
+    from auroral.ecs.rollout.machine import Limits
+    from auroral.ecs.rollout.waves import Wave
+    from auroral.ecs.rollout.words import Words
     from auroral.ecs.seen import ClusterSeen
-    from auroral.ecs.waves import Wave
 
 EPILOG = (
     "Exit codes: 0 done, or nothing to do; 1 refused: DSQL's limits would be overrun, or no instance has room; 2 wrong "
@@ -55,7 +55,7 @@ class Change:
     @property
     def words(self) -> Words:
         """Command lines for hints."""
-        from auroral.ecs.rollout_words import Words
+        from auroral.ecs.rollout.words import Words
 
         flags = shlex.join(self.found.flags)
         return Words(
@@ -68,8 +68,8 @@ class Change:
 
     def look(self, *, instances: bool = False) -> ClusterSeen:
         """The cluster before anything is changed. Raises `UsageError` while another operation is under way."""
-        from auroral.ecs.conduct import Clock
         from auroral.ecs.observe import Observer
+        from auroral.ecs.rollout.conduct import Clock
         from auroral.ecs.underway import refuse_other
 
         clock = Clock()
@@ -124,7 +124,7 @@ def change(
     **names: Any,
 ) -> Change:
     """Read the options that all of them take. Raises `UsageError`."""
-    from auroral.ecs.rollout import Limits
+    from auroral.ecs.rollout.machine import Limits
 
     wave_s = _duration_s("--timeout", timeout)
     shortage_s = _duration_s("--capacity-patience", capacity_patience)
@@ -184,8 +184,9 @@ def carry_out(
 
     `definitions`: what running task definitions take of DSQL, where they are not the fleet's.
     """
-    from auroral.ecs import conduct, connects, rollout_words, waves
     from auroral.ecs.drive import HaltedError
+    from auroral.ecs.rollout import conduct, connects, waves
+    from auroral.ecs.rollout import words as rollout_words
 
     gone = waves.missing(made.fleet, seen, planned)
     if gone:
@@ -231,8 +232,9 @@ def refuse_overrun(
     definitions: Definitions,
 ) -> None:
     """Raise `HaltedError` where these waves would overrun DSQL's limits, with the sums."""
-    from auroral.ecs import loads, rollout_words
     from auroral.ecs.drive import HaltedError
+    from auroral.ecs.rollout import loads
+    from auroral.ecs.rollout import words as rollout_words
 
     over = loads.overruns(made.fleet, seen, planned, targets, definitions)
     if over:
@@ -241,9 +243,9 @@ def refuse_overrun(
 
 def preview(made: Change, seen: ClusterSeen, planned: Sequence[Wave]) -> list[str]:
     """The calls as lines for a shell, with a comment for each wave."""
-    from auroral.ecs import waves
-    from auroral.ecs.conduct import Clock
     from auroral.ecs.operation import clear_mark, set_mark
+    from auroral.ecs.rollout import waves
+    from auroral.ecs.rollout.conduct import Clock
     from auroral.ecs.underway import begun
 
     account, lines = made.found.account, []

@@ -32,9 +32,9 @@ def _logs(
     raw: bool,
     **names: Any,
 ) -> ExitCode:
-    from auroral.ecs.log_merge import Event
-    from auroral.ecs.log_reader import LogReader
-    from auroral.ecs.log_sources import sources
+    from auroral.ecs.logs.merge import Event
+    from auroral.ecs.logs.reader import LogReader
+    from auroral.ecs.logs.sources import sources
     from auroral.report.cluster_logs import line, record
 
     now_s = time.time()

@@ -12,7 +12,7 @@ from auroral.cli.process import Process
 from auroral.errors import AuroralError, ExitCode, TargetError, UsageError
 
 if TYPE_CHECKING:
-    from auroral.ecs.preflight import Missing
+    from auroral.ecs.rollout.preflight import Missing
 
 SKIP = "--skip-preflight"
 _SCHEMA = ("schema", "status")
@@ -28,7 +28,7 @@ class MissingError(AuroralError):
 
 def check(process: Process, found: Operated) -> None:
     """Raise `MissingError` where something is missing, naming the commands; `TargetError` where nobody can say."""
-    from auroral.ecs.preflight import Missing, of_schema
+    from auroral.ecs.rollout.preflight import Missing, of_schema
 
     if found.deployment is None:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""`auroral cluster recover`: what it saw, what it will do, the question; then `auroral.ecs.recover` does it."""
+"""`auroral cluster recover`: what it saw, what it will do, the question; `auroral.ecs.recovery.conduct` does it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from auroral.errors import AuroralError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from auroral.dsql.target import DsqlTarget
-    from auroral.ecs.connects import ScalableTarget
-    from auroral.ecs.crash_loop import Evidence
-    from auroral.ecs.loads import Definitions
-    from auroral.ecs.recovery_plan import Plan
-    from auroral.ecs.ring import Rows
-    from auroral.ecs.ring_rows import Ring
+    from auroral.ecs.health.crash_loop import Evidence
+    from auroral.ecs.recovery.plan import Plan
+    from auroral.ecs.recovery.ring import Rows
+    from auroral.ecs.recovery.rows import Ring
+    from auroral.ecs.rollout.connects import ScalableTarget
+    from auroral.ecs.rollout.loads import Definitions
     from auroral.ecs.seen import ClusterSeen
 
 EPILOG = (
@@ -43,8 +43,9 @@ def _recover(
     where: str | None,
     **options: Any,
 ) -> ExitCode:
-    from auroral.ecs import conduct, recover
-    from auroral.ecs.surroundings import registered, running, targets
+    from auroral.ecs.recovery import conduct as recover
+    from auroral.ecs.rollout import conduct
+    from auroral.ecs.rollout.surroundings import registered, running, targets
 
     again = [*(part for one in count for part in ("--count", one))]
     again += [flag for flag, given in (("--anyway", anyway), ("--beside", beside)) if given]
@@ -100,8 +101,8 @@ def _counts(made: Change, words: tuple[str, ...]) -> dict[str, int]:
 
 def _plan(made: Change, seen: ClusterSeen, given: dict[str, int], *, from_start: bool) -> Plan:
     """Go on where another recovery ended, or begin. Raises `UsageError` where counts are not known."""
-    from auroral.ecs import recovery_plan
     from auroral.ecs.operation import parse
+    from auroral.ecs.recovery import plan as recovery_plan
     from auroral.ecs.underway import begun
 
     left = parse(seen.mark)
@@ -121,9 +122,9 @@ def _plan(made: Change, seen: ClusterSeen, given: dict[str, int], *, from_start:
 
 def _ring(made: Change, where: str | None) -> Ring:
     """The way to the rows. Raises `UsageError`, `ConfigurationError`."""
-    from auroral.ecs.conduct import Clock
-    from auroral.ecs.ring_rows import TASK, RingHere, RingInCluster
-    from auroral.ecs.where import Where, after_looking, without_looking
+    from auroral.ecs.one_shot.where import Where, after_looking, without_looking
+    from auroral.ecs.recovery.rows import TASK, RingHere, RingInCluster
+    from auroral.ecs.rollout.conduct import Clock
 
     possible = made.fleet.contract is not None
     asked = Where(where) if where else None
@@ -145,7 +146,7 @@ def _ring(made: Change, where: str | None) -> Ring:
 
 def _starts_tasks(ring: Ring) -> bool:
     """Whether even reading starts a task."""
-    from auroral.ecs.ring_rows import RingInCluster
+    from auroral.ecs.recovery.rows import RingInCluster
 
     return isinstance(ring, RingInCluster)
 
@@ -174,8 +175,8 @@ def _target(made: Change) -> DsqlTarget:
 
 def _look(target: DsqlTarget) -> Any:
     from auroral import aws
-    from auroral.ecs.reach import why_not
-    from auroral.ecs.where import Looked
+    from auroral.ecs.one_shot.reach import why_not
+    from auroral.ecs.one_shot.where import Looked
 
     host = target.host_address or target.endpoint
     failure = why_not(host, target.port)
@@ -188,9 +189,9 @@ def _look(target: DsqlTarget) -> Any:
 
 
 def _evidence(made: Change, seen: ClusterSeen, rows: Rows | None) -> Evidence:
-    from auroral.ecs.crash_loop import evidence, suspected
-    from auroral.ecs.snapshot import Membership
-    from auroral.ecs.stores import ring_lines
+    from auroral.ecs.health.crash_loop import evidence, suspected
+    from auroral.ecs.health.snapshot import Membership
+    from auroral.ecs.health.stores import ring_lines
 
     looping, lines = suspected(seen), None
     if looping:
@@ -235,8 +236,10 @@ def _refuse(
     made: Change, seen: ClusterSeen, plan: Plan, around: dict[str, ScalableTarget], definitions: Definitions
 ) -> None:
     """What would keep it from coming up again, before anything stops."""
-    from auroral.ecs import connects, loads, recovery_plan, rollout_words, waves
     from auroral.ecs.drive import HaltedError
+    from auroral.ecs.recovery import plan as recovery_plan
+    from auroral.ecs.rollout import connects, loads, waves
+    from auroral.ecs.rollout import words as rollout_words
 
     gone = waves.missing(made.fleet, seen, recovery_plan.up(plan))
     if gone:
@@ -252,11 +255,11 @@ def _preview(made: Change, seen: ClusterSeen, plan: Plan, ring: Ring, rows: Rows
     """The calls as lines for a shell, and the SQL."""
     import msgspec
 
-    from auroral.ecs import recovery_plan
-    from auroral.ecs.crash_loop import stale_rows
+    from auroral.ecs.health.crash_loop import stale_rows
     from auroral.ecs.operation import BEGUN, clear_mark, set_mark
-    from auroral.ecs.recovery import TITLES
-    from auroral.ecs.recovery_plan import Phase
+    from auroral.ecs.recovery import plan as recovery_plan
+    from auroral.ecs.recovery.machine import TITLES
+    from auroral.ecs.recovery.plan import Phase
 
     stopped = {key: msgspec.structs.replace(one, desired=0, running=0) for key, one in seen.services.items()}
     empty = msgspec.structs.replace(seen, services=stopped, tasks=(), stopped=())
@@ -279,15 +282,16 @@ def _preview(made: Change, seen: ClusterSeen, plan: Plan, ring: Ring, rows: Rows
 
 
 def _calls(made: Change, seen: ClusterSeen, planned: Any) -> list[Any]:
-    from auroral.ecs import waves
+    from auroral.ecs.rollout import waves
 
     return [call for wave in planned for step in wave if (call := waves.update(made.fleet, seen, step)) is not None]
 
 
 def _confirmed(made: Change, seen: ClusterSeen, plan: Plan, rows: Rows | None) -> bool:
     """Show what stops and what is deleted, and ask where there is somebody to answer. Raises `UsageError`."""
-    from auroral.ecs import recovery_plan, waves
-    from auroral.ecs.recovery_plan import Phase
+    from auroral.ecs.recovery import plan as recovery_plan
+    from auroral.ecs.recovery.plan import Phase
+    from auroral.ecs.rollout import waves
 
     if plan.phase is Phase.UP:
         return True

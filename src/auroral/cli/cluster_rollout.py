@@ -13,17 +13,17 @@ from auroral.cli.process import Process
 from auroral.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from auroral.ecs.rollout.surroundings import Registered
+    from auroral.ecs.rollout.waves import Wave
     from auroral.ecs.seen import ClusterSeen
-    from auroral.ecs.surroundings import Registered
-    from auroral.ecs.waves import Wave
 
 _STALE_HINT = "write them again: auroral infra output > outputs.json (--stack reads them afresh)"
 
 
 @click.pass_obj
 def _up(process: Process, /, *, count: tuple[str, ...], skip_preflight: bool, **options: Any) -> ExitCode:
-    from auroral.ecs import waves
-    from auroral.ecs.surroundings import running, targets
+    from auroral.ecs.rollout import waves
+    from auroral.ecs.rollout.surroundings import running, targets
 
     again = [part for one in count for part in ("--count", one)] + (["--skip-preflight"] if skip_preflight else [])
     made = cluster_changes.change(process, "up", again, **options)
@@ -49,7 +49,7 @@ def _up(process: Process, /, *, count: tuple[str, ...], skip_preflight: bool, **
 
 @click.pass_obj
 def _down(process: Process, /, **options: Any) -> ExitCode:
-    from auroral.ecs import waves
+    from auroral.ecs.rollout import waves
 
     made = cluster_changes.change(process, "down", (), **options)
     seen = made.look()
@@ -58,8 +58,8 @@ def _down(process: Process, /, **options: Any) -> ExitCode:
 
 @click.pass_obj
 def _scale(process: Process, /, *, counts: tuple[str, ...], force: bool, **options: Any) -> ExitCode:
-    from auroral.ecs import waves
-    from auroral.ecs.surroundings import running, targets
+    from auroral.ecs.rollout import waves
+    from auroral.ecs.rollout.surroundings import running, targets
 
     made = cluster_changes.change(process, "scale", [*counts, *(["--force"] if force else [])], **options)
     asked = cluster_changes.counts_of(made.fleet, counts)
@@ -75,8 +75,8 @@ def _scale(process: Process, /, *, counts: tuple[str, ...], force: bool, **optio
 
 @click.pass_obj
 def _roll(process: Process, /, *, services: tuple[str, ...], force: bool, **options: Any) -> ExitCode:
-    from auroral.ecs import loads, waves
-    from auroral.ecs.surroundings import running, targets
+    from auroral.ecs.rollout import loads, waves
+    from auroral.ecs.rollout.surroundings import running, targets
 
     made = cluster_changes.change(process, "roll", [*services, *(["--force"] if force else [])], **options)
     for key in services:
@@ -96,14 +96,14 @@ def _roll(process: Process, /, *, services: tuple[str, ...], force: bool, **opti
 
 
 def _registered(made: Change) -> dict[str, Registered]:
-    from auroral.ecs.surroundings import registered
+    from auroral.ecs.rollout.surroundings import registered
 
     return registered(made.found.account, made.fleet, made.fleet.services)
 
 
 def _refuse_stale(made: Change, found: dict[str, Registered], keys: Sequence[str]) -> None:
     """Raise `UsageError` where the outputs name other revisions than the last apply registered."""
-    from auroral.ecs.steady import revision
+    from auroral.ecs.rollout.steady import revision
 
     differing = [
         f"  {key}: {revision(named)}, and ECS's newest is {revision(found[key].arn) if key in found else 'none'}"
@@ -134,8 +134,8 @@ def _refuse_unplanned(made: Change, planned: Sequence[Wave]) -> None:
 
 
 def _refuse_missing(made: Change, seen: ClusterSeen, asked: dict[str, int]) -> None:
-    from auroral.ecs import rollout_words
     from auroral.ecs.drive import HaltedError
+    from auroral.ecs.rollout import words as rollout_words
 
     gone = [made.fleet.services[key].name for key in asked if seen.services[key].status != "ACTIVE"]
     if gone:
@@ -146,8 +146,8 @@ def _room(made: Change, seen: ClusterSeen, asked: dict[str, int], *, force: bool
     """Say whether the tasks find room; refuse where they do not."""
     from auroral.ecs.drive import HaltedError
     from auroral.ecs.machine import Halted
-    from auroral.ecs.room import rooms
-    from auroral.ecs.surroundings import groups
+    from auroral.ecs.rollout.room import rooms
+    from auroral.ecs.rollout.surroundings import groups
 
     found = rooms(made.fleet, seen, groups(made.found.account, made.fleet, made.say), asked)
     for one in found:

@@ -30,9 +30,9 @@ def _exec(
     **names: Any,
 ) -> int:
     from auroral.aws_account import DryRun
-    from auroral.ecs.session import find_target, needs_shell, run, shell
-    from auroral.ecs.session_plan import SHELL, exec_call, marked_command, remote_command
-    from auroral.ecs.session_plugin import Plugin
+    from auroral.ecs.session.exec import find_target, needs_shell, run, shell
+    from auroral.ecs.session.plan import SHELL, exec_call, marked_command, remote_command
+    from auroral.ecs.session.plugin import Plugin
 
     if raw and not command:
         raise UsageError("--raw is for a command: none came", hint="auroral cluster exec SERVICE --raw -- COMMAND")
@@ -69,10 +69,10 @@ def _forward(
     **names: Any,
 ) -> ExitCode:
     from auroral.aws_account import DryRun
-    from auroral.ecs.session import find_target
-    from auroral.ecs.session_forward import Tunnel, check_free, kept, web_answers
-    from auroral.ecs.session_plan import forward_call, is_web, remote_port_of, service_of
-    from auroral.ecs.session_plugin import Plugin
+    from auroral.ecs.session.exec import find_target
+    from auroral.ecs.session.forward import Tunnel, check_free, kept, web_answers
+    from auroral.ecs.session.plan import forward_call, is_web, remote_port_of, service_of
+    from auroral.ecs.session.plugin import Plugin
 
     found = operated(process, **names)
     known = service_of(found.fleet, service)

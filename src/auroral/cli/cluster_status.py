@@ -19,8 +19,8 @@ from auroral.units import parse_duration_s
 if TYPE_CHECKING:
     from auroral.aws_account import Account
     from auroral.dsql.target import DsqlTarget
-    from auroral.ecs.prometheus import Ask
-    from auroral.ecs.snapshot import Membership
+    from auroral.ecs.health.prometheus import Ask
+    from auroral.ecs.health.snapshot import Membership
     from auroral.report.cluster_status import StatusDocument
 
 INTERVAL = "15"
@@ -98,8 +98,8 @@ def _looker(
     process: Process, found: Operated, *, where: str | None, stores: bool, dry_run: bool
 ) -> Callable[[], StatusDocument]:
     from auroral.aws_account import DryRun
-    from auroral.ecs.health import judge
-    from auroral.ecs.status import DEADLINE_S, gather
+    from auroral.ecs.health.judgement import judge
+    from auroral.ecs.health.status import DEADLINE_S, gather
     from auroral.report.cluster_status import document
 
     door: Account = DryRun(found.account, process.out) if dry_run else found.account
@@ -126,14 +126,14 @@ def _looker(
 
 def _ask(found: Operated) -> Ask | None:
     """Whoever asks the workspace of metrics; None: no URL of it is known."""
-    from auroral.ecs.prometheus import workspace
+    from auroral.ecs.health.prometheus import workspace
 
     session, url = getattr(found.account, "session", None), found.fleet.named.query_url
     return workspace(session, region=found.fleet.region, url=url) if session is not None and url else None
 
 
 def _members_here(process: Process, found: Operated) -> Membership:
-    from auroral.ecs.members import here
+    from auroral.ecs.health.members import here
 
     try:
         return here(_target(process, found))
@@ -142,7 +142,7 @@ def _members_here(process: Process, found: Operated) -> Membership:
 
 
 def _members_there(process: Process, door: Account, found: Operated, *, dry_run: bool) -> Membership:
-    from auroral.ecs.members import in_cluster
+    from auroral.ecs.health.members import in_cluster
 
     try:
         return in_cluster(door, found.fleet, process.err, timeout_s=TASK_S)

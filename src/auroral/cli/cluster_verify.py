@@ -13,13 +13,13 @@ from auroral.cli import cluster_verify_own as own
 from auroral.cli.command import WIDTH, Command
 from auroral.cli.deployed import HINT, Operated, deployed_options, operated
 from auroral.cli.process import Process
-from auroral.ecs.verify import BY_OUTPUTS, Check, Found, chosen
+from auroral.ecs.verify.checks import BY_OUTPUTS, Check, Found, chosen
 from auroral.errors import AuroralError, ExitCode, UsageError
 from auroral.units import parse_duration_s, parse_rate_per_s
 
 if TYPE_CHECKING:
     from auroral.aws_account import Account
-    from auroral.ecs.prometheus import Ask
+    from auroral.ecs.health.prometheus import Ask
 
 CHECKS = tuple(one.value for one in Check)
 COME = "15m"
@@ -54,8 +54,8 @@ def verify(
 ) -> ExitCode:
     """Make the checks, and print what they come to. `account`, `sleep`, `now_s` and `utc` are for tests."""
     from auroral.ecs.observe import Observer
-    from auroral.ecs.verify_look import Looks
-    from auroral.ecs.verify_run import prove
+    from auroral.ecs.verify.look import Looks
+    from auroral.ecs.verify.run import prove
     from auroral.report.cluster_verify import document, encode, text
 
     checks = chosen([Check(one) for one in only], [Check(one) for one in skip], benchmark=not no_benchmark)
@@ -157,7 +157,7 @@ def _need_outputs(found: Operated, checks: Sequence[Check]) -> None:
 
 def _workspace(found: Operated) -> Ask | None:
     """Whoever asks the workspace of metrics; None: no URL of it is known."""
-    from auroral.ecs.prometheus import workspace
+    from auroral.ecs.health.prometheus import workspace
 
     session, url = getattr(found.account, "session", None), found.fleet.named.query_url
     return workspace(session, region=found.fleet.region, url=url) if session is not None and url else None
@@ -176,7 +176,7 @@ def _dry_run(
 ) -> ExitCode:
     """Print, check by check, what would be called that does more than read."""
     from auroral.aws_account import DryRun
-    from auroral.ecs.verify import CLAIMS
+    from auroral.ecs.verify.checks import CLAIMS
 
     door = DryRun(found.account, process.out)
     commands = own.lines(found.flags, where)
@@ -199,9 +199,9 @@ _SESSIONS = {Check.EXEC: "frontend", Check.UI: "ui", Check.GRAFANA: "grafana", C
 
 def _session(process: Process, door: Account, found: Operated, check: Check) -> None:
     """Print the call that opens a session; why not, where no task runs that it could be opened into."""
-    from auroral.ecs.session import find_target
-    from auroral.ecs.session_plan import exec_call, forward_call, marked_command, remote_port_of, service_of
-    from auroral.ecs.verify_look import HEALTH, HTTP_PORT
+    from auroral.ecs.session.exec import find_target
+    from auroral.ecs.session.plan import exec_call, forward_call, marked_command, remote_port_of, service_of
+    from auroral.ecs.verify.look import HEALTH, HTTP_PORT
 
     service = _SESSIONS[check]
     try:

@@ -13,8 +13,8 @@ from auroral.errors import AuroralError, ExitCode, TargetError
 
 if TYPE_CHECKING:
     from auroral.aws_account import Account
-    from auroral.ecs.snapshot import SearchSeen
-    from auroral.ecs.verify import Found
+    from auroral.ecs.health.snapshot import SearchSeen
+    from auroral.ecs.verify.checks import Found
 
 SCHEMA = ("schema", "status")
 VISIBILITY = ("visibility", "status")
@@ -40,7 +40,7 @@ def lines(named: Sequence[str], where: str | None) -> dict[str, str]:
 
 def schema(process: Process, flags: Sequence[str]) -> Found:
     """Schema, roles and grants. Raises `TargetError` where nobody can say."""
-    from auroral.ecs import verify_answers
+    from auroral.ecs.verify import answers as verify_answers
 
     text, code = asked(process, [*SCHEMA, *flags, "--", "-json"])
     found = verify_answers.schema(text)
@@ -51,7 +51,7 @@ def schema(process: Process, flags: Sequence[str]) -> Found:
 
 def visibility(process: Process, flags: Sequence[str], search: Callable[[], tuple[SearchSeen | None, str]]) -> Found:
     """The index, and the domain as CloudWatch measures it. Raises `TargetError` where nobody can say."""
-    from auroral.ecs import verify_answers
+    from auroral.ecs.verify import answers as verify_answers
 
     text, code = asked(process, [*VISIBILITY, *flags, "--json"])
     measured, note = search()
@@ -79,7 +79,7 @@ def benchmark(
     """
     from auroral.bench.result import decode
     from auroral.cli.bench_remote_run import run
-    from auroral.ecs import verify_answers
+    from auroral.ecs.verify import answers as verify_answers
 
     out = io.StringIO()
     try:

@@ -16,7 +16,7 @@ from auroral.dsql.target import resolve
 from auroral.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from auroral.ecs.one_shot import Place
+    from auroral.ecs.one_shot.request import Place
 
 ADMIN = "admin"
 TASK = "schema"
@@ -68,7 +68,7 @@ def run(
 
 def _place(deployment: Deployment | None, asked: Asked, task: Mapping[str, Any]) -> Place | None:
     """Where its task runs: by flags, else by the outputs. None where neither names one, unless it was asked for."""
-    from auroral.ecs.one_shot import Place
+    from auroral.ecs.one_shot.request import Place
 
     known = place_in(deployment, TASK)
     if known is not None and not any(task.values()):

@@ -17,7 +17,7 @@ from auroral.units import parse_duration_s
 if TYPE_CHECKING:
     from auroral.aws_account import Account
     from auroral.deployment import Deployment
-    from auroral.ecs.one_shot import Place
+    from auroral.ecs.one_shot.request import Place
 
 Report = Callable[[str], None]
 There = Callable[[Sequence[str], Report], ExitCode]
@@ -123,7 +123,7 @@ def deployment_of(process: Process, asked: Asked, flags: Mapping[str, Any]) -> D
 
 def place_in(deployment: Deployment | None, key: str) -> Place | None:
     """Where the deployment runs this task; None where it names none."""
-    from auroral.ecs.one_shot import place_of
+    from auroral.ecs.one_shot.request import place_of
 
     if deployment is None or deployment.contract is None:
         return None
@@ -144,7 +144,7 @@ def in_cluster(
     `site` says what the command reaches here: None where the deployment names nothing of the kind. It raises what is
     wrong with the configuration, which is then told for either place.
     """
-    from auroral.ecs.where import Looked, Where, after_looking, without_looking
+    from auroral.ecs.one_shot.where import Looked, Where, after_looking, without_looking
 
     wanted = Where(asked.where) if asked.where is not None else None
     reached = site() if wanted is None and place is not None else None
@@ -200,7 +200,7 @@ def there(
     """A door to the task, opened once for all that is run there. Raises `UsageError`."""
     from auroral.aws_account import AwsAccount, DryRun
     from auroral.aws_settings import with_one_region
-    from auroral.ecs.run_task import run_in
+    from auroral.ecs.one_shot.run import run_in
 
     try:
         timeout_s = parse_duration_s(asked.task_timeout)
@@ -231,8 +231,8 @@ def there(
 
 def _look(site: Site) -> Any:
     from auroral import aws
-    from auroral.ecs.reach import why_not
-    from auroral.ecs.where import Looked
+    from auroral.ecs.one_shot.reach import why_not
+    from auroral.ecs.one_shot.where import Looked
 
     failure = why_not(site.host, site.port)
     if not failure and site.region is not None:

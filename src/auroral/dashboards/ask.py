@@ -51,7 +51,7 @@ def plain(url: str) -> Fetch:
 
 def signed(session: Any, *, region: str, url: str) -> Fetch:
     """Ask a workspace of Amazon's with the credentials of a session of boto3."""
-    from auroral.ecs.prometheus import get, refused
+    from auroral.ecs.health.prometheus import get, refused
 
     def fetch(path: str) -> tuple[int, str]:
         status, text = get(session, region=region, url=f"{url.rstrip('/')}{path}")

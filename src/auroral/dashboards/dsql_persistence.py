@@ -33,7 +33,7 @@ from auroral.dashboards.queries import (
 from auroral.dashboards.rule_dsql import POOL_SHARE
 from auroral.dashboards.rule_records import CONNECT_RATE_LIMIT, CONNECTION_LIMIT
 from auroral.dsql import limits
-from auroral.ecs.health_stores import FILLING, NEARLY_FULL
+from auroral.ecs.health.judgement_stores import FILLING, NEARLY_FULL
 
 BUSY_SHARE = 0.9
 _NONE_YET = "0"

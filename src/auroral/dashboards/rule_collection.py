@@ -6,7 +6,7 @@ from auroral.dashboards import metrics as m
 from auroral.dashboards.metrics import CLUSTER, INSTANCE, SERVICE, SERVICES
 from auroral.dashboards.queries import EVERYTHING, min_of, series
 from auroral.dashboards.rules import Alert, RuleFile, Severity
-from auroral.ecs.crash_loop import WINDOW_S
+from auroral.ecs.health.crash_loop import WINDOW_S
 
 GENERATIONS = 3
 """Times that a service may have its tasks replaced within `WINDOW_S`: two rolls make three generations."""

@@ -15,7 +15,7 @@ from auroral.dashboards.rule_records import (
 )
 from auroral.dashboards.rules import Alert, RuleFile, Severity
 from auroral.dsql import limits
-from auroral.ecs.health_stores import FILLING, NEARLY_FULL
+from auroral.ecs.health.judgement_stores import FILLING, NEARLY_FULL
 
 POOL_SHARE = 0.9
 """Of the target. The keeper replaces a few connections at a time and opens them before it closes."""

@@ -128,7 +128,7 @@ class InstanceSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartLines(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server task's log says of its start: `auroral.ecs.evidence` reads it."""
+    """What a server task's log says of its start: `auroral.ecs.rollout.evidence` reads it."""
 
     address: str = ""
     """The address that it tells its peers; empty: no line yet."""

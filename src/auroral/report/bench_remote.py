@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from auroral.bench.result import Result
-from auroral.ecs.remote_plan import RemotePlan, Sized
+from auroral.ecs.remote.plan import RemotePlan, Sized
 from auroral.report import words
 from auroral.units import format_duration, format_rate, format_size
 

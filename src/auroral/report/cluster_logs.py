@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from auroral.ecs.log_merge import Event
+from auroral.ecs.logs.merge import Event
 
 _NAMES = (36, 32, 35, 34, 96, 92)
 """ANSI colours of services: none of those of levels."""

@@ -9,13 +9,13 @@ from datetime import datetime
 
 import msgspec
 
-from auroral.ecs.crash_loop import by_itself, stale_rows
 from auroral.ecs.fleet import TEMPORAL, Fleet
-from auroral.ecs.health import Judgement
+from auroral.ecs.health.crash_loop import by_itself, stale_rows
+from auroral.ecs.health.judgement import Judgement
+from auroral.ecs.health.snapshot import AlarmSeen, DomainSeen, Refusals, SearchSeen, Snapshot, revision_of, short_image
+from auroral.ecs.health.verdict import Finding, Verdict
 from auroral.ecs.operation import Operation
 from auroral.ecs.seen import InstanceSeen, ServiceSeen, TaskSeen
-from auroral.ecs.snapshot import AlarmSeen, DomainSeen, Refusals, SearchSeen, Snapshot, revision_of, short_image
-from auroral.ecs.verdict import Finding, Verdict
 
 SCHEMA = "auroral.cluster-status/1"
 """A reader of version 1 knows every field of it; later versions of auroral may add some."""

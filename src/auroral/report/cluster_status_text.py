@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 
-from auroral.ecs.snapshot import WINDOW_S
-from auroral.ecs.verdict import Finding, Severity, Verdict
+from auroral.ecs.health.snapshot import WINDOW_S
+from auroral.ecs.health.verdict import Finding, Severity, Verdict
 from auroral.report.cluster_status import Pool, Service, StatusDocument, Stopped
 from auroral.report.dsql_plain import WIDTH, columns
 from auroral.units import format_duration, format_number, format_ratio

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from auroral.ecs.fleet import Fleet
-from auroral.ecs.verify import CLAIMS, Check, Checked, Proof, State, Verdict, with_flags
+from auroral.ecs.verify.checks import CLAIMS, Check, Checked, Proof, State, Verdict, with_flags
 from auroral.report.dsql_plain import wrapped
 from auroral.units import format_duration
 

@@ -1,0 +1,1 @@
+"""What a deployment is like, and what is unhealthy about it."""

@@ -1,0 +1,1 @@
+"""CloudWatch logs of services, merged and followed."""

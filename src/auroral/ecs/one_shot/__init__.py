@@ -1,0 +1,1 @@
+"""One-shot tasks of the cluster: what reaches inside the network runs here or there."""

@@ -1,0 +1,1 @@
+"""A cluster led out of a crash loop of its ring."""

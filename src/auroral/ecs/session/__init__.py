@@ -1,0 +1,1 @@
+"""Shells, commands and ports in tasks, by Session Manager."""
