@@ -16,6 +16,7 @@ from auroral.capacity.simulation import result as simulation
 from auroral.cli.main import root, run
 from auroral.cli.process import Process
 from auroral.config import Setting
+from tests.support.module_list import module_list
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 _NOTE = "<!-- generated: make docs -->\n"
@@ -117,6 +118,7 @@ def files() -> dict[str, str]:
     return {
         "cli.md": cli_reference(),
         "configuration.md": configuration_reference(),
+        "modules.md": module_list(),
         "plan-schema.json": plan_schema(),
         "result-schema.json": result_schema(),
         "simulation-schema.json": simulation_schema(),
