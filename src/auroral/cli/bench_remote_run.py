@@ -15,6 +15,7 @@ import msgspec
 from auroral.bench.options import LIMITS, LOAD, SETTINGS, THRESHOLDS, WAITING, WORKLOAD, build, resolve_bench
 from auroral.bench.workload import BUILTINS
 from auroral.cli.command import SettingCommand, SettingOption, flags_given
+from auroral.cli.confirm import confirm
 from auroral.cli.deployed import Operated, deployed_options, operated
 from auroral.cli.process import Process
 from auroral.errors import ConfigurationError, ExitCode, TargetError, UsageError
@@ -125,7 +126,7 @@ def run(
 ) -> ExitCode:
     """Carry one run through. `account`, `sleep` and `now_s` are for tests."""
     from auroral.capacity.presets import presets
-    from auroral.cli.bench_remote_shared import confirm, contract_of, generator_of, place_of, processes_of, room_of
+    from auroral.cli.bench_remote_shared import contract_of, generator_of, place_of, processes_of, room_of
     from auroral.ecs.drive import HaltedError
     from auroral.ecs.fleet import BENCHMARK_WORKER
     from auroral.ecs.observe import Observer
@@ -168,7 +169,12 @@ def run(
     there = before.services[BENCHMARK_WORKER].desired
     if there and not yes:
         after = f"to {plan.workers}" + ("" if keep_workers or detach else ", and afterwards to 0")
-        confirm(process, f"{there} workers run already: scale them {after}")
+        confirm(
+            process,
+            f"{there} workers run already: scale them {after}?",
+            otherwise=f"{there} workers run already, and would be scaled {after}",
+            hint="--yes scales them without asking",
+        )
     named_flags = " ".join(acted.flags)
     running = RemoteRun(
         plan,
@@ -221,12 +227,12 @@ def generator_settings(flags: Mapping[str, Any], definition: Mapping[str, Any], 
 def _dry_run(process: Process, account: Account, plan: RemotePlan, cluster_arn: str) -> ExitCode:
     """Print what would be called, in order."""
     from auroral.aws_account import DryRun, perform
-    from auroral.ecs.operation import BEGUN, Operation, clear_mark, set_mark
-    from auroral.ecs.remote.machine import NAME, RUNNING, SCALING
+    from auroral.ecs.operation import BEGUN, BENCH, Operation, clear_mark, set_mark
+    from auroral.ecs.remote.machine import RUNNING, SCALING
 
     def mark(phase: str) -> Call:
         facts = {"run": plan.run_id[:64], "workers": str(plan.workers), "phase": phase}
-        return set_mark(cluster_arn, Operation(name=NAME, state=BEGUN, at=datetime.now(UTC), facts=facts))
+        return set_mark(cluster_arn, Operation(name=BENCH, state=BEGUN, at=datetime.now(UTC), facts=facts))
 
     calls = [mark(SCALING), plan.scale(plan.workers), plan.start(), mark(RUNNING)]
     if not plan.detach:

@@ -21,6 +21,11 @@ MAX_LENGTH = 256
 
 BEGUN, INTERRUPTED, FAILED = "begun", "interrupted", "failed"
 
+BENCH = "bench"
+"""The operation of a remote benchmark, and of its workers."""
+KEPT = "kept"
+"""Its phase while workers were asked for without a benchmark."""
+
 TAKE_OVER = "--take-over"
 """What goes on where a mark still says `begun`."""
 

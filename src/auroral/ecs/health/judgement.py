@@ -13,10 +13,8 @@ from auroral.ecs.health.crash_loop import CrashLoop, Evidence, by_itself, eviden
 from auroral.ecs.health.judgement_stores import stores
 from auroral.ecs.health.snapshot import Snapshot, revision_of
 from auroral.ecs.health.verdict import Finding, Severity, Verdict, note, sorted_findings, unhealthy
-from auroral.ecs.operation import BEGUN, FAILED, TAKE_OVER, Operation
+from auroral.ecs.operation import BEGUN, BENCH, FAILED, KEPT, TAKE_OVER, Operation
 from auroral.ecs.operation import parse as parse_mark
-from auroral.ecs.remote.machine import NAME as BENCH
-from auroral.ecs.remote.workers import KEPT
 from auroral.ecs.seen import ServiceSeen, TaskSeen
 from auroral.units import format_duration
 

@@ -12,15 +12,13 @@ from enum import StrEnum
 from auroral.aws_calls import Call, Failure, Kind
 from auroral.ecs.fleet import BENCHMARK_WORKER
 from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, after
-from auroral.ecs.operation import BEGUN, INTERRUPTED, Operation, clear_mark, parse, set_mark
+from auroral.ecs.operation import BEGUN, BENCH, INTERRUPTED, Operation, clear_mark, parse, set_mark
 from auroral.ecs.remote.plan import RemotePlan
 from auroral.ecs.rollout.steady import Before, Standing, State, Wanted, before, standing
 from auroral.ecs.seen import ClusterSeen, ServiceSeen, TaskSeen
 from auroral.errors import ExitCode
 from auroral.units import format_duration
 
-NAME = "bench"
-"""Of the operation that marks the cluster."""
 SCALING, RUNNING = "workers", "run"
 """Phases that the mark tells."""
 
@@ -163,7 +161,7 @@ class RemoteMachine:
                 exit_code=ExitCode.USAGE,
             )
         operation = parse(seen.mark)
-        if operation is not None and operation.name != NAME:
+        if operation is not None and operation.name != BENCH:
             return Halted(
                 reason=f"`auroral cluster {operation.name}` has {operation.state} on this cluster, and is not done",
                 hint="`auroral cluster status` says how to go on with it",
@@ -282,7 +280,7 @@ class RemoteMachine:
             if left and self._waited_s(now_s) <= GO_S:
                 return Await(say=f"workers: {left} still stop")
         operation = parse(seen.mark)
-        if operation is not None and operation.name == NAME and self._waited_s(now_s) <= GO_S:
+        if operation is not None and operation.name == BENCH and self._waited_s(now_s) <= GO_S:
             if not self._may_ask("clear", now_s):
                 return Await(say=self._after_words())
             return Act(calls=(clear_mark(seen.arn),), say=self._after_words())
@@ -331,7 +329,7 @@ class RemoteMachine:
         facts = {"run": self._plan.run_id[:64], "workers": str(self._plan.workers), "phase": phase}
         if self.generator is not None:
             facts["task"] = self.generator.id
-        return set_mark(seen.arn, Operation(name=NAME, state=state, at=seen.at, facts=facts))
+        return set_mark(seen.arn, Operation(name=BENCH, state=state, at=seen.at, facts=facts))
 
     def _instances(self, seen: ClusterSeen) -> str:
         provider = self._plan.provider

@@ -5,15 +5,12 @@ from __future__ import annotations
 from auroral.aws_calls import Failure
 from auroral.ecs.fleet import BENCHMARK_WORKER, FleetService
 from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, after
-from auroral.ecs.operation import BEGUN, Operation, clear_mark, parse, set_mark
-from auroral.ecs.remote.machine import AGAIN_S, NAME, wanted
+from auroral.ecs.operation import BEGUN, BENCH, KEPT, Operation, clear_mark, parse, set_mark
+from auroral.ecs.remote.machine import AGAIN_S, wanted
 from auroral.ecs.remote.plan import scale_call
 from auroral.ecs.rollout.steady import Before, State, before, standing
 from auroral.ecs.seen import ClusterSeen, ServiceSeen
 from auroral.errors import ExitCode
-
-KEPT = "kept"
-"""Phase of the mark while workers run without a benchmark."""
 
 
 class WorkersMachine:
@@ -34,7 +31,7 @@ class WorkersMachine:
             hint = "apply the platform stack, which makes it"
             return Halted(reason=f"the service {self._service.name} is {told}", hint=hint)
         operation = parse(seen.mark)
-        if operation is not None and operation.name != NAME and self._workers:
+        if operation is not None and operation.name != BENCH and self._workers:
             return Halted(
                 reason=f"`auroral cluster {operation.name}` has {operation.state} on this cluster, and is not done",
                 hint="`auroral cluster status` says how to go on with it",
@@ -58,7 +55,7 @@ class WorkersMachine:
 
     def _end(self, seen: ClusterSeen, now_s: float) -> Decision:
         operation = parse(seen.mark)
-        ours = operation is not None and operation.name == NAME
+        ours = operation is not None and operation.name == BENCH
         if ours and not self._workers and self._may_ask("clear", now_s):
             return Act(calls=(clear_mark(seen.arn),), say="no benchmark is under way any more")
         return Finished(say=f"{self._workers} workers run" if self._workers else "no workers run")
@@ -76,7 +73,7 @@ class WorkersMachine:
             return Await(say=f"{self._workers} workers are asked for")
         scale = scale_call(self._cluster, self._service.name, self._workers)
         facts = {"phase": KEPT, "workers": str(self._workers)}
-        mark = set_mark(seen.arn, Operation(name=NAME, state=BEGUN, at=seen.at, facts=facts))
+        mark = set_mark(seen.arn, Operation(name=BENCH, state=BEGUN, at=seen.at, facts=facts))
         calls = (mark, scale) if self._workers else (scale,)
         return Act(calls=calls, say=f"scaling {self._service.name} from {service.desired} to {self._workers}")
 
