@@ -314,6 +314,22 @@ def test_roll_refuses_larger_shares_before_anything_is_deployed(deployed: Deploy
     assert ended.out == "roll: done: frontend, history, matching, worker\n"
 
 
+def test_a_roll_that_would_never_end_is_refused_with_the_arithmetic(deployed: Deployed) -> None:
+    deployed.site.aws.settle(PLANNED)
+    assert deployed("scale", "history=3", "--yes").code == ExitCode.OK
+    began = len(deployed.site.aws.changes())
+    deployed.site.aws.register("history")
+    deployed.write()
+    for words in (("roll",), ("roll", "--dry-run"), ("up", "--skip-preflight", "--count", "history=3")):
+        ended = deployed(*words)
+        assert ended.code == ExitCode.FAILED
+        assert "history at 3: ⌈3 × 75 %⌉ = 3 must stay, ⌊3 × 100 %⌋ = 3 may be there" in ended.err
+        assert f"auroral cluster scale history=4 --outputs {deployed.path}" in ended.err
+    assert len(deployed.site.aws.changes()) == began
+    assert deployed("scale", "history=4").code == ExitCode.OK
+    assert deployed("roll").out == "roll: done: history\n"
+
+
 def test_scale_is_reckoned_with_what_runs_until_it_is_rolled(deployed: Deployed) -> None:
     deployed.site.aws.settle(PLANNED)
     shared(deployed, frontend=4.0, history=4.0, matching=4.0, worker=4.0)

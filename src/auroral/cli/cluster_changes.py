@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from auroral.ecs.seen import ClusterSeen
 
 EPILOG = (
-    "Exit codes: 0 done, or nothing to do; 1 refused: DSQL's limits would be overrun, or no instance has room; 2 wrong "
-    "usage, another operation is under way, or nobody to confirm it; 3 a service fails, or AWS cannot be reached; 4 "
-    "interrupted."
+    "Exit codes: 0 done, or nothing to do; 1 refused: DSQL's limits would be overrun, no instance has room, or a "
+    "deployment would never end; 2 wrong usage, another operation is under way, or nobody to confirm it; 3 a service "
+    "fails, or AWS cannot be reached; 4 interrupted."
 )
 
 
@@ -185,12 +185,15 @@ def carry_out(
     `definitions`: what running task definitions take of DSQL, where they are not the fleet's.
     """
     from auroral.ecs.drive import HaltedError
-    from auroral.ecs.rollout import conduct, connects, waves
+    from auroral.ecs.rollout import conduct, connects, replacing, waves
     from auroral.ecs.rollout import words as rollout_words
 
     gone = waves.missing(made.fleet, seen, planned)
     if gone:
         raise HaltedError(rollout_words.missing(made.fleet, gone))
+    stuck = replacing.stuck(made.fleet, seen, planned)
+    if stuck:
+        raise HaltedError(made.words.stuck(stuck))
     refuse_overrun(made, seen, planned, targets, definitions or {})
     then = waves.present(seen)
     for wave in planned:

@@ -127,6 +127,18 @@ def test_roll_deploys_what_was_registered_one_service_at_a_time() -> None:
     assert waves.roll(site.fleet, site.seen()) == ()
 
 
+def test_a_count_that_somebody_lowers_meanwhile_keeps_its_deployment_from_beginning() -> None:
+    site = Site()
+    site.aws.settle(PLANNED)
+    newest = {key: site.aws.register(key).arn for key in ("history", "frontend")}
+    site.clock.at(site.clock.elapsed_s + 20, lambda: setattr(site.aws.service("history"), "desired", 3))
+    with pytest.raises(HaltedError) as raised:
+        site.drive(waves.roll)
+    assert raised.value.exit_code == ExitCode.FAILED
+    assert "history at 3" in raised.value.message
+    assert site.updates() == [("frontend", {"taskDefinition": newest["frontend"]})]
+
+
 def test_roll_by_force_makes_a_new_deployment_of_the_same() -> None:
     site = Site()
     site.aws.settle(PLANNED)

@@ -228,3 +228,14 @@ def test_who_fills_pools() -> None:
         tasks=[task("history", 1), task("matching", 1, health="UNKNOWN"), task("worker", 1)],
     )
     assert filling(seen, ["history", "matching", "worker"]) == ("matching", "worker")
+
+
+def test_a_deployment_that_ecs_cannot_carry_out_is_failing() -> None:
+    text = (
+        "(service dev-history) was unable to stop or start tasks during a deployment because of the service deployment "
+        "configuration. Update the minimumHealthyPercent or maximumPercent value and try again."
+    )
+    begun = service("history", 2, deployment("history", rollout="IN_PROGRESS"), events=(event(text, "e2"),))
+    judged = of(begun)
+    assert (judged.state, judged.reason) == (State.FAILING, text)
+    assert of(begun, began=Before(events=frozenset({"e2"}))).state is State.MOVING

@@ -9,7 +9,7 @@ from auroral.dsql import errors as dsql_errors
 from auroral.ecs.drive import drive
 from auroral.ecs.machine import Decision, Finished
 from auroral.ecs.observe import Observer
-from auroral.ecs.operation import FAILED, INTERRUPTED, clear_mark, set_mark
+from auroral.ecs.operation import FAILED, INTERRUPTED, TAKE_OVER, clear_mark, set_mark
 from auroral.ecs.recovery.machine import DELETE, READ, Recovery, RecoveryLimits, WorkFailure
 from auroral.ecs.recovery.plan import STOPPED, Plan
 from auroral.ecs.recovery.rows import Ring
@@ -66,13 +66,21 @@ class _Recovering:
                 now_s=self._with.clock.now_s,
             )
         except KeyboardInterrupt as interrupt:
-            where = self._machine.where()
-            self._leave(INTERRUPTED)
+            where, again = self._machine.where(), self._with.words.again
+            try:
+                left = self._leave(INTERRUPTED)
+            except KeyboardInterrupt:  # a second one, which cut off the call
+                left = False
             raise InterruptedRunError(
                 f"interrupted in {where}; ECS goes on with what it was asked",
                 hint=f"`auroral cluster status{self._with.words.flags}` says how it stands; "
-                f"go on: {self._with.words.again}",
+                f"go on: {again}{'' if left else f' {TAKE_OVER}'}",
             ) from interrupt
+        except AuroralError as error:
+            if not self._leave(FAILED):
+                again = self._with.words.again
+                error.hint = error.hint.replace(again, f"{again} {TAKE_OVER}")
+            raise
         except BaseException:
             self._leave(FAILED)
             raise
@@ -124,16 +132,16 @@ class _Recovering:
         told = WorkFailure(reason=error.message, hint=error.hint, passes=passes, exit_code=error.exit_code)
         return self._machine.work_failed(told, self._with.clock.now_s())
 
-    def _leave(self, state: str) -> None:
-        """As far as it goes: credentials may be what ended it."""
+    def _leave(self, state: str) -> bool:
+        """As far as it goes: credentials may be what ended it. False where the mark still says `begun`."""
         if not self._machine.marked:
-            return
+            return True
         try:
             perform(self._with.account, set_mark(self._arn, self._machine.mark(state, self._with.clock.utc())))
         except AuroralError as error:
-            self._with.say(
-                f"the cluster's mark still says that recover is under way ({error.message}): go on with --take-over"
-            )
+            self._with.say(f"the cluster's mark still says that recover is under way: {error.message}")
+            return False
+        return True
 
     def _clear(self) -> None:
         if not self._machine.marked:

@@ -14,7 +14,7 @@ import msgspec
 from auroral.aws_calls import Call, Failure
 from auroral.ecs.fleet import Fleet
 from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, after
-from auroral.ecs.rollout import connects, evidence, loads, waves
+from auroral.ecs.rollout import connects, evidence, loads, replacing, waves
 from auroral.ecs.rollout import words as rollout_words
 from auroral.ecs.rollout.steady import Before, Standing, State, Wanted, before, filling, revision, standing
 from auroral.ecs.rollout.waves import Step, Wave
@@ -137,6 +137,9 @@ class Rollout:
         if gone:
             return rollout_words.missing(self._fleet, gone)
         left = self._waves[self._at :]
+        stuck = replacing.stuck(self._fleet, seen, left)
+        if stuck:
+            return self._words.stuck(stuck)
         over = loads.overruns(self._fleet, seen, left, self._targets, self._definitions)
         return rollout_words.over_budget(over, [step.key for one in left for step in one]) if over else None
 

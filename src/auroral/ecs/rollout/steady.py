@@ -21,6 +21,8 @@ UNPLACED_S = 30.0
 SHOWN = 3
 """Reasons of stopped tasks that are told."""
 _UNABLE = "was unable to place a task"
+_STUCK = "was unable to stop or start tasks during a deployment"
+"""ECS developer guide, "Viewing Amazon ECS service event messages"."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _OWN_FAULT = ("EssentialContainerExited", "TaskFailedToStart")
 
@@ -156,6 +158,9 @@ def _faults(view: _View, failures: list[TaskSeen]) -> Iterator[str]:
         yield rolled_back
     if primary is not None and primary.rollout == "FAILED" and primary.id not in view.began.failed:
         yield f"its deployment failed: {primary.reason or 'ECS gives no reason'}"
+    newest = service.events[0] if service.events else None
+    if newest is not None and newest.id not in view.began.events and _STUCK in newest.text:
+        yield newest.text
     # A deployment is the breaker's to judge: it also rolls back, which is worth waiting for.
     most = threshold(service.desired) * (2 if view.wanted.other_than else 1)
     if len(failures) >= most and view.waited_s >= view.wanted.start_period_s:

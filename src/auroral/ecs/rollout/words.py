@@ -10,6 +10,7 @@ from auroral.capacity.budget import Check
 from auroral.ecs.fleet import Fleet
 from auroral.ecs.machine import Halted
 from auroral.ecs.rollout import connects, evidence
+from auroral.ecs.rollout.replacing import Stuck
 from auroral.ecs.rollout.steady import Standing
 from auroral.ecs.rollout.waves import Wave
 from auroral.ecs.seen import ClusterSeen, TaskSeen
@@ -34,6 +35,17 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
         """Stop for a service that fails, with the reasons of its stopped tasks."""
         stops = "".join(f"\n  a task stopped: {reason}" for reason in one.stops)
         return self.halted(f"{one.key}: {one.reason}{stops}", key=one.key)
+
+    def stuck(self, found: Sequence[Stuck]) -> Halted:
+        """Refuse deployments that would never end."""
+        reason = "\n".join(["the deployment would never end:", *(f"  {one.text}" for one in found)])
+        counts = " ".join(f"{one.key}={one.fits}" for one in found if one.fits is not None)
+        scale = f"`auroral cluster scale {counts}{self.flags}` goes to counts that fit; or " if counts else ""
+        return Halted(
+            reason=reason,
+            hint=f"{scale}apply a plan for the counts that run, which sets other percentages; then go on: {self.again}",
+            exit_code=ExitCode.FAILED,
+        )
 
     def no_room(self, fleet: Fleet, one: Standing, waited_s: float) -> Halted:
         """Stop for a service whose tasks find no instance."""
