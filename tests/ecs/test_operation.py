@@ -7,7 +7,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from auroral.ecs.operation import MARK, MAX_LENGTH, Operation, clear_mark, parse, set_mark, text
+from auroral.ecs.operation import (
+    BEGUN,
+    FAILED,
+    MARK,
+    MAX_LENGTH,
+    Operation,
+    Own,
+    TakenOverError,
+    clear_mark,
+    parse,
+    set_mark,
+    text,
+)
 
 AT = datetime(2026, 11, 26, 1, 2, 3, tzinfo=UTC)
 UP = Operation(name="recover", state="begun", at=AT, facts={"phase": "down", "history": "4"})
@@ -38,3 +50,30 @@ def test_too_much_is_refused() -> None:
 def test_the_calls() -> None:
     assert set_mark("arn", UP).arguments["tags"] == [{"key": MARK, "value": text(UP)}]
     assert clear_mark("arn").arguments == {"resourceArn": "arn", "tagKeys": [MARK]}
+
+
+def begun_at(minute: int, name: str = "roll", state: str = BEGUN) -> Operation:
+    at = datetime(2026, 11, 26, 9, minute, tzinfo=UTC)
+    return Operation(name=name, state=state, at=at, facts={"by": f"{name}.by"})
+
+
+def test_the_mark_of_another_that_began_meanwhile_is_told_apart() -> None:
+    ours, younger, older = begun_at(5), begun_at(6, "up"), begun_at(4, "up")
+    own = Own(ours)
+    for mark in ("", "nonsense", text(older), text(begun_at(6, "up", FAILED))):  # ECS may not show ours at once
+        own.hold(mark, "again")
+    with pytest.raises(TakenOverError, match=r"^`auroral cluster up` by up\.by began on this cluster at 09:06:00 UTC"):
+        own.hold(text(younger), "again")
+    own.hold(text(ours), "again")
+    with pytest.raises(TakenOverError) as raised:  # a clock that is late
+        own.hold(text(older), "again")
+    assert raised.value.hint.endswith("then go on: again")
+
+
+def test_each_phase_of_an_operation_is_its_own() -> None:
+    own = Own()
+    own.hold(text(begun_at(1)), "again")
+    own.add(begun_at(2))
+    own.add(begun_at(3))
+    own.hold(text(begun_at(3)), "again")
+    own.hold(text(begun_at(2)), "again")

@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 
 from auroral.aws_calls import Call
+from auroral.errors import UsageError
 
 MARK = "auroral:operation"
 """Key of the tag. Its value is `up begun 2026-11-26T01:02:03+00:00 KEY=VALUE …`."""
@@ -25,6 +26,8 @@ BENCH = "bench"
 """The operation of a remote benchmark, and of its workers."""
 KEPT = "kept"
 """Its phase while workers were asked for without a benchmark."""
+STARTED_BY = "auroral-bench-"
+"""How that begins by which ECS says who started a generator."""
 
 TAKE_OVER = "--take-over"
 """What goes on where a mark still says `begun`."""
@@ -82,3 +85,45 @@ def clear_mark(cluster_arn: str) -> Call:
         arguments={"resourceArn": cluster_arn, "tagKeys": [MARK]},
         why="the operation is over",
     )
+
+
+class TakenOverError(UsageError):
+    """Another operation began on the cluster since this one did: its mark is not touched."""
+
+
+class Own:
+    """Tells the marks of one operation from those of another that began meanwhile: a tag has no compare-and-set, so
+    that two who look at once both begin. Whoever is overwritten stops at its next look.
+    """
+
+    def __init__(self, *operations: Operation) -> None:
+        self._last: Operation | None = None
+        self._texts: set[str] = set()
+        self._seen = False
+        for one in operations:
+            self.add(one)
+
+    def add(self, operation: Operation) -> None:
+        """It is about to be marked so."""
+        self._last = operation
+        self._texts.add(text(operation))
+
+    def hold(self, mark: str, again: str) -> None:
+        """Raise `TakenOverError` where the mark is another's. `again` is the command that goes on.
+
+        ECS may show the mark before ours for a while: one is another's if ours was seen, or if it is younger.
+        """
+        if mark in self._texts:
+            self._seen = True
+            return
+        other = parse(mark)
+        if other is None or other.state != BEGUN or self._last is None:
+            return
+        if not self._seen and other.at <= self._last.at:
+            return
+        by = f" by {other.facts['by']}" if "by" in other.facts else ""
+        raise TakenOverError(
+            f"`auroral cluster {other.name}`{by} began on this cluster at {other.at:%H:%M:%S} UTC, while "
+            f"{self._last.name} was under way: expected no other; ECS goes on with what it was asked",
+            hint=f"agree with whoever runs it, and wait for its end; then go on: {again}",
+        )

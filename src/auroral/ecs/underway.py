@@ -11,7 +11,17 @@ import msgspec
 
 from auroral.aws_account import Account, AwsError, perform
 from auroral.aws_calls import Kind
-from auroral.ecs.operation import BEGUN, FAILED, INTERRUPTED, Operation, clear_mark, parse, set_mark, text
+from auroral.ecs.operation import (
+    BEGUN,
+    FAILED,
+    INTERRUPTED,
+    Operation,
+    TakenOverError,
+    clear_mark,
+    parse,
+    set_mark,
+    text,
+)
 from auroral.errors import AuroralError, UsageError
 
 Say = Callable[[str], None]
@@ -71,6 +81,8 @@ def under_way(
         return
     try:
         yield marked
+    except TakenOverError:
+        raise
     except BaseException as error:
         state = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
         marked.stays = True  # also where another interrupt cuts off the call

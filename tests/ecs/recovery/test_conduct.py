@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,7 @@ from auroral.dsql import errors
 from auroral.ecs.drive import HaltedError
 from auroral.ecs.fleet import TEMPORAL
 from auroral.ecs.health import crash_loop
-from auroral.ecs.operation import MARK
+from auroral.ecs.operation import MARK, Operation, TakenOverError, parse, set_mark
 from auroral.ecs.rollout.machine import Limits
 from auroral.errors import ExitCode, InterruptedRunError, TargetError
 from tests.support.fake_ecs import Behaviour, door
@@ -317,7 +318,7 @@ def test_a_token_that_expires_is_renewed_and_gone_on_with(looping: Recoveries, a
     looping.aws.faults.expire(conductor_s)
     with pytest.raises(HaltedError, match="ExpiredToken") as raised:
         looping.recover(plan=plan)
-    assert raised.value.hint == f"renew the credentials, then go on: {AGAIN}"
+    assert raised.value.hint == f"renew the credentials, then go on: {AGAIN} --take-over"
     assert looping.said[-1].startswith("the cluster's mark still says that recover is under way")
     looping.aws.faults.clear()
     looping.recover()
@@ -376,3 +377,27 @@ def test_the_mark_is_where_status_finds_it(looping: Recoveries) -> None:
         looping.recover(interrupt_when="3 of 3")
     (tag,) = looping.aws.changes("tag_resource")[-1].arguments["tags"]
     assert tag["key"] == MARK
+
+
+@pytest.mark.parametrize("after_s", [15, 90, 200])
+def test_who_is_taken_over_stops_and_leaves_the_others_mark(looping: Recoveries, after_s: float) -> None:
+    plan, arn = looping.plan(), looping.site.seen().arn
+    at = looping.clock.utc() + timedelta(seconds=after_s)
+    other = Operation(name="up", state="begun", at=at.replace(microsecond=0), facts={"by": "joe"})
+    call = set_mark(arn, other)
+    looping.clock.after(after_s, lambda: looping.aws.call("ecs", "tag_resource", **call.arguments) and None)
+    with pytest.raises(TakenOverError, match="`auroral cluster up` by joe began on this cluster"):
+        looping.recover(plan=plan)
+    assert parse(looping.site.seen().mark) == other
+
+
+def test_a_second_interrupt_does_not_lose_how_to_go_on(looping: Recoveries) -> None:
+    def interrupt(**_: object) -> dict[str, object]:
+        raise KeyboardInterrupt
+
+    plan, began_s = looping.plan(), looping.clock.elapsed_s
+    looping.clock.at(began_s + 40, lambda: looping.aws.add("ecs", "tag_resource", interrupt))
+    looping.clock.interrupt_at(began_s + 41)
+    with pytest.raises(InterruptedRunError) as raised:
+        looping.recover(plan=plan)
+    assert raised.value.hint.endswith(f"go on: {AGAIN} --take-over")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from auroral.ecs.drive import HaltedError
-from auroral.ecs.operation import parse
+from auroral.ecs.operation import Operation, TakenOverError, parse, set_mark
 from auroral.ecs.rollout import waves
 from auroral.ecs.rollout.conduct import Clock, Interrupted
 from auroral.errors import ExitCode, InterruptedRunError
@@ -122,3 +124,16 @@ def test_an_interrupt_whose_mark_stays_says_that_it_is_taken_over() -> None:
     found = parse(site.seen().mark)
     assert found is not None
     assert found.state == "begun"
+
+
+def test_who_is_taken_over_stops_and_leaves_the_others_mark() -> None:
+    site = Site()
+    other = Operation(name="down", state="begun", at=site.clock.utc() + timedelta(seconds=60), facts={"by": "joe"})
+    arn = site.seen().arn
+    site.clock.at(60, lambda: site.aws.call("ecs", "tag_resource", **set_mark(arn, other).arguments) and None)
+    with pytest.raises(TakenOverError, match="`auroral cluster down` by joe began on this cluster") as raised:
+        site.up()
+    assert raised.value.exit_code == ExitCode.USAGE
+    assert raised.value.hint.endswith("then go on: auroral cluster up --outputs o.json")
+    assert parse(site.seen().mark) == other
+    assert [key for key, _ in site.updates()] == ["frontend", "history"]

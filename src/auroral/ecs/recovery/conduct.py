@@ -9,7 +9,7 @@ from auroral.dsql import errors as dsql_errors
 from auroral.ecs.drive import drive
 from auroral.ecs.machine import Decision, Finished
 from auroral.ecs.observe import Observer
-from auroral.ecs.operation import FAILED, INTERRUPTED, TAKE_OVER, clear_mark, set_mark
+from auroral.ecs.operation import FAILED, INTERRUPTED, TAKE_OVER, TakenOverError, clear_mark, set_mark
 from auroral.ecs.recovery.machine import DELETE, READ, Recovery, RecoveryLimits, WorkFailure
 from auroral.ecs.recovery.plan import STOPPED, Plan
 from auroral.ecs.recovery.rows import Ring
@@ -76,6 +76,8 @@ class _Recovering:
                 hint=f"`auroral cluster status{self._with.words.flags}` says how it stands; "
                 f"go on: {again}{'' if left else f' {TAKE_OVER}'}",
             ) from interrupt
+        except TakenOverError:
+            raise
         except AuroralError as error:
             if not self._leave(FAILED):
                 again = self._with.words.again
@@ -109,6 +111,8 @@ class _Recovering:
     def _look(self) -> ClusterSeen:
         seen = self._observer.look(stopped=True)
         self._arn = seen.arn
+        if self._machine.marked:
+            self._machine.own.hold(seen.mark, self._with.words.again)
         return self._reader.added(seen, self._machine.reading(seen))
 
     def _read(self) -> Decision | None:

@@ -12,11 +12,11 @@ from datetime import datetime
 
 import msgspec
 
-from auroral.aws_calls import Failure, Kind
+from auroral.aws_calls import Call, Failure, Kind
 from auroral.dsql.membership import Member
 from auroral.ecs.fleet import Fleet
 from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, Run, after
-from auroral.ecs.operation import BEGUN, Operation, set_mark
+from auroral.ecs.operation import BEGUN, Operation, Own, set_mark
 from auroral.ecs.recovery import plan as recovery_plan
 from auroral.ecs.recovery import ring
 from auroral.ecs.recovery.plan import Phase, Plan
@@ -82,6 +82,7 @@ class Recovery:
         self.deleted = 0
         self.marked = False
         """Whether the cluster was marked, or was to be."""
+        self.own = Own()
         self._fleet, self._plan, self._words, self._beside = fleet, plan, words, beside
         self._make, self._limits = rollout, limits or RecoveryLimits()
         self._titled: Phase | None = None
@@ -186,7 +187,11 @@ class Recovery:
 
     def _title(self, seen: ClusterSeen) -> Act:
         self._titled, self.marked = self.phase, not self._unmarked
-        calls = () if self._unmarked else (set_mark(seen.arn, self.mark(BEGUN, seen.at)),)
+        calls: tuple[Call, ...] = ()
+        if not self._unmarked:
+            operation = self.mark(BEGUN, seen.at)
+            self.own.add(operation)
+            calls = (set_mark(seen.arn, operation),)
         return Act(calls=calls, say=TITLES[self.phase])
 
     def _down(self, seen: ClusterSeen, now_s: float) -> Decision | None:

@@ -15,7 +15,7 @@ from auroral.ecs.drive import drive
 from auroral.ecs.fleet import Fleet
 from auroral.ecs.machine import Finished
 from auroral.ecs.observe import Observer
-from auroral.ecs.operation import TAKE_OVER
+from auroral.ecs.operation import TAKE_OVER, Own
 from auroral.ecs.rollout.connects import Targets
 from auroral.ecs.rollout.evidence_reader import EvidenceReader
 from auroral.ecs.rollout.loads import Definitions
@@ -72,10 +72,11 @@ class Conductor:
     """Whether logs are read for evidence."""
     clock: Clock = field(default_factory=Clock)
 
-    def carry_out(self, planned: Sequence[Wave]) -> Finished:
-        """Drive the waves to their end without a mark: a part of a larger operation.
+    def carry_out(self, planned: Sequence[Wave], own: Own | None = None) -> Finished:
+        """Drive the waves to their end without a mark: a part of a larger operation, whose marks are `own`.
 
-        Raises `HaltedError` where a wave cannot go on, `TargetError` at the deadline, `Interrupted` for an interrupt.
+        Raises `HaltedError` where a wave cannot go on, `TargetError` at the deadline, `Interrupted` for an interrupt,
+        `TakenOverError` where another operation began meanwhile.
         """
         machine = Rollout(
             self.fleet,
@@ -92,6 +93,8 @@ class Conductor:
 
         def look() -> ClusterSeen:
             seen = observer.look(stopped=True)
+            if own is not None:
+                own.hold(seen.mark, self.words.again)
             return reader.added(seen, machine.reading(seen))
 
         most_s = self.limits.wave_s + self.limits.lines_s + self.limits.others_s
@@ -119,7 +122,7 @@ class Conductor:
         operation, marked, again = begun(self.account, name, self.clock.utc(), facts), Marked(), self.words.again
         try:
             with under_way(self.account, cluster_arn, operation, self.say, now=self.clock.utc) as marked:
-                return self.carry_out(planned)
+                return self.carry_out(planned, Own(operation))
         except KeyboardInterrupt as interrupt:
             raise InterruptedRunError(
                 f"interrupted {_where(interrupt)}; ECS goes on with what it was asked",
