@@ -121,7 +121,8 @@ def test_lines_of_servers_without_a_ring_are_evidence(looping: Operated) -> None
 def test_it_asks_once(looping: Operated, answer: Callable[[str], None]) -> None:
     answer("n\n")
     ended = looping()
-    assert (ended.code, ended.out) == (ExitCode.OK, "nothing was changed\n")
+    assert (ended.code, ended.out) == (ExitCode.USAGE, "")
+    assert ended.err.endswith("error: not confirmed: nothing was changed\n")
     assert "delete the ring's rows, and start it again? [y/N]" in ended.err
     assert not looping.recoveries.aws.changes()
     answer("y\n")

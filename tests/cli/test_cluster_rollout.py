@@ -184,7 +184,8 @@ def test_down_asks_with_what_stops(deployed: Deployed, monkeypatch: pytest.Monke
     deployed.site.aws.settle({"history": 4, "frontend": 2})
     answer(monkeypatch, "n\n")
     kept = deployed("down")
-    assert (kept.code, kept.out) == (ExitCode.OK, "nothing was changed\n")
+    assert (kept.code, kept.out) == (ExitCode.USAGE, "")
+    assert kept.err.endswith("error: not confirmed: nothing was changed\n")
     assert kept.err.splitlines()[:2] == ["  history: 4 → 0", "  frontend: 2 → 0"]
     assert "Stop 6 tasks of the cluster dev?" in kept.err
     assert deployed.site.aws.changes() == []

@@ -95,7 +95,7 @@ def test_a_new_password_is_asked_for(
     before = content(moto, unique)
     ended = secrets("--rotate")
     assert ended.code == 2
-    assert "nobody is there to answer" in ended.err
+    assert "nobody is here to confirm it" in ended.err
     answer(monkeypatch, "no\n")
     ended = secrets("--rotate", terminal=True)
     assert ended.code == 2
@@ -120,7 +120,7 @@ def test_one_that_is_to_go_is_restored_once_confirmed(
     moto.client("secretsmanager").delete_secret(SecretId=f"{unique}/grafana", RecoveryWindowInDays=7)
     ended = secrets()
     assert (ended.code, ended.out) == (2, "")
-    assert "scheduled for deletion: restore it?" in ended.err
+    assert "scheduled for deletion, and nobody is here to confirm it" in ended.err
     assert "--yes" in ended.err
     shown = secrets("--dry-run").out
     assert shown.startswith(f"aws --region {REGION} secretsmanager restore-secret")

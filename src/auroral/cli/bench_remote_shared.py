@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,16 +79,6 @@ def log_of(contract: Contract, definition: dict[str, Any], task: str) -> LogStre
     from auroral.ecs.one_shot.request import container_of, log_stream
 
     return log_stream(container_of(definition, contract.tasks.generator.container), task)
-
-
-def confirm(process: Process, question: str) -> None:
-    """Ask a person. Raises `UsageError` where none is there, or the answer is not yes."""
-    if not process.interactive or not sys.stdin.isatty():
-        raise UsageError(f"{question}: nobody is there to answer", hint="--yes answers it beforehand")
-    process.err(f"{question}? type yes: ")
-    answer = sys.stdin.readline().strip()
-    if answer != "yes":
-        raise UsageError(f"expected yes, got {answer or 'nothing'}: nothing was changed")
 
 
 def show(process: Process, directory: Path, *, as_json: bool) -> Result:

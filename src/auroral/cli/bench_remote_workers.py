@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from auroral.cli.command import Command
+from auroral.cli.confirm import confirm
 from auroral.cli.deployed import Operated, deployed_options, operated
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, UsageError
@@ -131,12 +132,16 @@ def _sized(acted: Operated, number: int | None, per_s: float) -> Sized:
 
 def _ask(process: Process, acted: Operated, seen: ClusterSeen, count: int, there: int) -> None:
     """Fewer workers under a benchmark that runs are somebody's measurement spoilt."""
-    from auroral.cli.bench_remote_shared import confirm
-
     contract = acted.fleet.contract
     family = (
         contract.tasks.generator.task_family if contract is not None else f"{acted.fleet.project}-benchmark-generator"
     )
     running = [one.id for one in seen.tasks if one.family == family]
     if running and count < there:
-        confirm(process, f"a benchmark is under way (task {running[0]}): take {there - count} of its workers away")
+        under_way = f"a benchmark is under way (task {running[0]})"
+        confirm(
+            process,
+            f"{under_way}: take {there - count} of its workers away?",
+            otherwise=f"{under_way}, and would lose {there - count} of its workers",
+            hint="--yes takes them without asking",
+        )

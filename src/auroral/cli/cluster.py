@@ -56,7 +56,7 @@ cluster.add_command(
         "delete them once that is confirmed. Temporal prunes them itself after 48 hours, and asks no host for a seed "
         "after 20 seconds without a heartbeat; rows of hosts that live are never deleted.",
         epilog="Exit codes: 0 deleted, or nothing to do; 1 more rows than were confirmed, none deleted; 2 wrong usage, "
-        "or nobody to confirm it; 3 the cluster cannot be reached or refuses it; 4 interrupted.",
+        "or not confirmed; 3 the cluster cannot be reached or refuses it; 4 interrupted.",
         params=[
             outputs_option(OUTPUTS),
             *where_options(dry_run="Delete nothing; in the cluster: print the call that would start a task, only."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auroral.cli.command import WIDTH, Command
+from auroral.cli.confirm import confirm
 from auroral.cli.deployed import Operated, deployed_options, operated
 from auroral.cli.process import Process
 from auroral.config import did_you_mean
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Exit codes: 0 done, or nothing to do; 1 refused: DSQL's limits would be overrun, no instance has room, or a "
-    "deployment would never end; 2 wrong usage, another operation is under way, or nobody to confirm it; 3 a service "
-    "fails, or AWS cannot be reached; 4 interrupted."
+    "deployment would never end; 2 wrong usage, another operation is under way, or not confirmed; 3 a service fails, "
+    "or AWS cannot be reached; 4 interrupted."
 )
 
 
@@ -203,9 +203,7 @@ def carry_out(
     if made.dry_run:
         made.process.out("\n".join(preview(made, seen, planned)))
         return ExitCode.OK
-    if not _confirmed(made, waves.lowered(seen, planned)):
-        made.process.out("nothing was changed")
-        return ExitCode.OK
+    _ask(made, waves.lowered(seen, planned))
     calls = any(waves.update(made.fleet, seen, step) is not None for wave in planned for step in wave)
     conductor = conduct.Conductor(
         account=made.found.account,
@@ -275,22 +273,18 @@ def _changed(planned: Sequence[Wave], then: dict[str, int]) -> dict[str, int]:
     return {step.key: then[step.key] for wave in planned for step in wave if step.count is not None}
 
 
-def _confirmed(made: Change, lowered: Sequence[Any]) -> bool:
-    """Show what stops, and ask where there is somebody to answer. Raises `UsageError` where there is nobody."""
+def _ask(made: Change, lowered: Sequence[Any]) -> None:
+    """Show what stops, and ask. Raises `UsageError` where that is not confirmed."""
     if not lowered:
-        return True
+        return
     for one in lowered:
         made.say(f"  {one.key}: {one.running} → {one.count}")
     stops = sum(one.running - one.count for one in lowered)
     tasks = f"{stops} task{'' if stops == 1 else 's'} of the cluster {made.fleet.cluster}"
     if made.yes:
         made.say(f"stopping {tasks}")
-        return True
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            f"{tasks} would be stopped, and nobody is here to confirm it", hint="--yes stops without asking"
-        )
-    return click.confirm(f"Stop {tasks}?", err=True)
+        return
+    confirm(made.process, f"Stop {tasks}?", otherwise=f"{tasks} would be stopped", hint="--yes stops without asking")
 
 
 def _duration_s(flag: str, text: str) -> float:

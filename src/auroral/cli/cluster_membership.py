@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from auroral.cli.confirm import confirm
 from auroral.cli.dsql_target import find_target, run_where
 from auroral.cli.process import Process
 from auroral.cli.where import Asked, There
@@ -77,7 +76,9 @@ def _here(
     deleted = None
     if gone:
         say(f"\n{table(gone)}\n")
-        if not dry_run and (yes or (not as_json and _confirmed(len(gone)))):
+        if not dry_run and not yes and not as_json:
+            _ask(process, len(gone))
+        if not dry_run and (yes or not as_json):
             deleted = asyncio.run(_delete(process, target, gone, read_at, older_than_s))
             say(_told(deleted, len(gone)))
         elif not as_json:
@@ -124,9 +125,7 @@ def _two_tasks(process: Process, run: There, words: Sequence[str], older_than_s:
         process.out("nothing to do")
         return ExitCode.OK
     process.out(f"\n{table(found.silent)}\n")
-    if not _confirmed(gone):
-        process.out("nothing was deleted")
-        return ExitCode.OK
+    _ask(process, gone)
     return run([*words, "--listed", f"{gone}@{found.read_at}"], process.out)
 
 
@@ -165,13 +164,14 @@ def _older_than_s(text: str) -> float:
     return seconds
 
 
-def _confirmed(rows: int) -> bool:
-    """Ask, where there is somebody to answer."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            f"{_rows(rows)} could be deleted, and nobody is here to confirm it", hint="--yes deletes without asking"
-        )
-    return click.confirm(f"Delete {_rows(rows)}?", err=True)
+def _ask(process: Process, rows: int) -> None:
+    confirm(
+        process,
+        f"Delete {_rows(rows)}?",
+        otherwise=f"{_rows(rows)} could be deleted",
+        hint="--yes deletes without asking",
+        kept="nothing was deleted",
+    )
 
 
 def _told(deleted: int, asked: int) -> str:

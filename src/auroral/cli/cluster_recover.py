@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from auroral.cli import cluster_changes
 from auroral.cli.cluster_changes import Change
+from auroral.cli.confirm import confirm
 from auroral.cli.process import Process
 from auroral.ecs.fleet import TEMPORAL
 from auroral.errors import AuroralError, ExitCode, UsageError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EPILOG = (
     "Exit codes: 0 recovered; 1 refused: DSQL's limits would be overrun, or hosts elsewhere are in the ring, or the "
     "ring is not whole in the end; 2 wrong usage, nothing says that it is needed, another operation is under way, or "
-    "nobody to confirm it; 3 a service fails, AWS or the database cannot be reached; 4 interrupted."
+    "not confirmed; 3 a service fails, AWS or the database cannot be reached; 4 interrupted."
 )
 
 
@@ -66,9 +66,7 @@ def _recover(
     if made.dry_run:
         process.out("\n".join(_preview(made, seen, plan, ring, rows)))
         return ExitCode.OK
-    if not _confirmed(made, seen, plan, rows):
-        process.out("nothing was changed")
-        return ExitCode.OK
+    _ask(made, seen, plan, rows)
     health = registered(made.found.account, made.fleet, [key for key in TEMPORAL if key in made.fleet.services])
     conductor = conduct.Conductor(
         account=made.found.account,
@@ -287,14 +285,14 @@ def _calls(made: Change, seen: ClusterSeen, planned: Any) -> list[Any]:
     return [call for wave in planned for step in wave if (call := waves.update(made.fleet, seen, step)) is not None]
 
 
-def _confirmed(made: Change, seen: ClusterSeen, plan: Plan, rows: Rows | None) -> bool:
-    """Show what stops and what is deleted, and ask where there is somebody to answer. Raises `UsageError`."""
+def _ask(made: Change, seen: ClusterSeen, plan: Plan, rows: Rows | None) -> None:
+    """Show what stops and what is deleted, and ask. Raises `UsageError` where that is not confirmed."""
     from auroral.ecs.recovery import plan as recovery_plan
     from auroral.ecs.recovery.plan import Phase
     from auroral.ecs.rollout import waves
 
     if plan.phase is Phase.UP:
-        return True
+        return
     lowered = waves.lowered(seen, recovery_plan.down(made.fleet, seen))
     for one in lowered:
         back = plan.counts.get(one.key)
@@ -305,12 +303,13 @@ def _confirmed(made: Change, seen: ClusterSeen, plan: Plan, rows: Rows | None) -
     what = f"{stops} task{'' if stops == 1 else 's'} of the cluster {made.fleet.cluster}"
     if made.yes:
         made.say(f"stopping {what}")
-        return True
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            f"{what} would be stopped, and nobody is here to confirm it", hint="--yes recovers without asking"
-        )
-    return click.confirm(f"Stop {what}, delete the ring's rows, and start it again?", err=True)
+        return
+    confirm(
+        made.process,
+        f"Stop {what}, delete the ring's rows, and start it again?",
+        otherwise=f"{what} would be stopped",
+        hint="--yes recovers without asking",
+    )
 
 
 recover_command = cluster_changes.command(

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from auroral.cli.confirm import confirm
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, OutputError, UsageError
 from auroral.infra.check import Judgement, judge
@@ -20,6 +21,7 @@ from auroral.infra.working_copy import WorkingCopy, find_infra, prepare
 from auroral.report.infra_check import conclusion, render
 
 WAIVERS_FILE = "waivers.toml"
+UNASKED = "--yes goes on without asking"
 
 
 def init(process: Process, *, upgrade: bool, **common: Any) -> ExitCode:
@@ -53,7 +55,13 @@ def apply(process: Process, *, waivers: str | None, yes: bool, **common: Any) ->
     for line in conclusion(judgement):
         process.err(line)
     if planned and not yes:
-        _confirm(process, f"apply {planned} changes?", "yes")
+        confirm(
+            process,
+            f"Apply {planned} changes?",
+            word="yes",
+            otherwise=f"{planned} changes would be applied",
+            hint=UNASKED,
+        )
     terraform.apply(planned)
     applied = _judge(terraform.copy, parse(terraform.show(), "the state"), waivers)
     _tell(process, applied, as_json=False)
@@ -70,7 +78,14 @@ def destroy(process: Process, *, yes: bool, **common: Any) -> ExitCode:
         process.err("there is nothing to destroy")
         return ExitCode.OK
     if not yes:
-        _confirm(process, f"destroy {planned} resources of {terraform.copy.stack}?", terraform.copy.stack)
+        resources = f"{planned} resources of {terraform.copy.stack}"
+        confirm(
+            process,
+            f"Destroy {resources}?",
+            word=terraform.copy.stack,
+            otherwise=f"{resources} would be destroyed",
+            hint=UNASKED,
+        )
     terraform.apply(planned)
     process.out(f"destroyed: {planned} resources of {terraform.copy.stack}")
     return ExitCode.OK
@@ -222,15 +237,3 @@ def _tell(process: Process, judgement: Judgement, *, as_json: bool) -> None:
         process.document(msgspec.json.format(msgspec.json.encode(judgement), indent=2).decode())
     else:
         process.out(render(judgement))
-
-
-def _confirm(process: Process, question: str, word: str) -> None:
-    """Ask a person; raises `UsageError` where none is there, or the answer is another."""
-    import sys
-
-    if not process.interactive or not sys.stdin.isatty():
-        raise UsageError(f"{question} nobody is there to answer", hint="--yes answers it beforehand")
-    process.err(f"{question} type {word}: ")
-    answer = sys.stdin.readline().strip()
-    if answer != word:
-        raise UsageError(f"expected {word}, got {answer or 'nothing'}: nothing was changed")

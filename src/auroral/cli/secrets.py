@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from auroral.aws_settings import with_one_region
 from auroral.cli.command import WIDTH, Command, Group
+from auroral.cli.confirm import confirm
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, UsageError
 
@@ -64,9 +64,19 @@ def _grafana(
             process.err(f"{found.arn} is there already: nothing would be changed")
         return ExitCode.OK
     if found is not None and found.deleted and not yes:
-        _confirm(process, f"{found.arn} is scheduled for deletion: restore it?")
+        confirm(
+            process,
+            f"{found.arn} is scheduled for deletion: restore it?",
+            otherwise=f"{found.arn} is scheduled for deletion",
+            hint="--yes restores it without asking",
+        )
     if found is not None and rotate and not yes:
-        _confirm(process, f"give {found.arn} a new password, and forget the old one?")
+        confirm(
+            process,
+            f"Give {found.arn} a new password, and forget the old one?",
+            otherwise=f"{found.arn} would get a new password",
+            hint="--yes rotates without asking",
+        )
     outcome = secret.ensure(found, rotate=rotate)
     _tell(process, outcome, project, show=show)
     if file is not None:
@@ -100,16 +110,6 @@ def _deployed(outputs: str) -> tuple[str, str, str]:
     return contract.project, contract.region, contract.grafana_secret_arn
 
 
-def _confirm(process: Process, question: str) -> None:
-    """Ask a person; raises `UsageError` where none is there, or the answer is another than yes."""
-    if not process.interactive or not sys.stdin.isatty():
-        raise UsageError(f"{question} nobody is there to answer", hint="--yes answers it beforehand")
-    process.err(f"{question} type yes: ")
-    answer = sys.stdin.readline().strip()
-    if answer != "yes":
-        raise UsageError(f"expected yes, got {answer or 'nothing'}: nothing was changed")
-
-
 secrets.add_command(
     Command(
         "grafana",
@@ -117,7 +117,7 @@ secrets.add_command(
         short_help="Make the secret of Grafana's administrator.",
         help="Make the secret PROJECT/grafana in Secrets Manager, with a password that nobody has seen, and print its "
         "ARN. One that is there stays as it is; one that is scheduled for deletion is restored, once confirmed.",
-        epilog="Exit codes: 0 it is there, 2 wrong usage, or nobody to confirm, 3 AWS failed, or the secret holds "
+        epilog="Exit codes: 0 it is there, 2 wrong usage, or not confirmed, 3 AWS failed, or the secret holds "
         "something else, 4 interrupted.",
         params=[
             click.Option(["--project"], metavar="NAME", help="Of the stacks.  [default: auroral]"),

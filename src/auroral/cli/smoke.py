@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import click
 
 from auroral import aws
 from auroral.cli.command import Command
+from auroral.cli.confirm import confirm
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, OutputError, UsageError
 
@@ -69,7 +69,7 @@ sweep_command = Command(
     help="Delete, of one project: benchmark results, versions of the state bucket, images, Grafana's secret (in 7 "
     "days), the instances' protection from scale-in; or list what is left of it. Terraform's destroy does "
     "none of these.",
-    epilog="Exit codes: 0 done, or nothing is left; 1 something is left; 2 wrong usage, or nobody to confirm it; "
+    epilog="Exit codes: 0 done, or nothing is left; 1 something is left; 2 wrong usage, or not confirmed; "
     "3 AWS cannot be reached or refuses it.",
     params=[
         click.Option(["--project"], required=True, metavar="NAME", help="Prefix of the deployment's names."),
@@ -110,7 +110,12 @@ def smoke(
     account = look_at(_session(where))
     process.err(f"account {account.id} as {account.caller}, {where}, project {name}\n{told}")
     if not yes:
-        _confirm(f"Build {len(listed)} steps there, and take them down again?", "a smoke test costs money")
+        confirm(
+            process,
+            f"Build {len(listed)} steps there, and take them down again?",
+            otherwise="a smoke test costs money",
+            hint="--yes goes on without asking",
+        )
     settings = Settings(
         project=name,
         region=where,
@@ -211,7 +216,12 @@ def sweep(process: Process, *, project: str, region: str | None, what: tuple[str
     if names:
         process.err("\n".join([f"of project {project} in {where}:", *names]))
         if not yes:
-            _confirm("Delete their content, and take protection off?", "this cannot be undone")
+            confirm(
+                process,
+                "Delete their content, and take protection off?",
+                otherwise="this cannot be undone",
+                hint="--yes goes on without asking",
+            )
         sweeper.remove(found)
     elif found:
         process.out(f"nothing to remove of project {project} in {where}")
@@ -243,13 +253,6 @@ def _session(region: str) -> Any:
     except ImportError as error:
         raise aws.without_extra(error, "what reaches AWS") from error
     return boto3.Session(region_name=region)
-
-
-def _confirm(question: str, why: str) -> None:
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(f"{why}, and nobody is here to confirm it", hint="--yes goes on without asking")
-    if not click.confirm(question, err=True):
-        raise click.Abort
 
 
 def _now() -> str:
