@@ -13,7 +13,7 @@ import pytest
 
 from auroral.cli.process import Process
 from auroral.cli.smoke import missing_commands, smoke, take_down, write_files
-from auroral.errors import ExitCode
+from auroral.errors import ExitCode, UsageError
 from auroral.infra.smoke import Settings, commands, steps
 from auroral.infra.smoke_journal import create
 from tests.cli.conftest import Cli
@@ -59,43 +59,33 @@ def _process(environ: dict[str, str]) -> tuple[Process, io.StringIO, io.StringIO
     return Process([], environ, out, err), out, err
 
 
-def _everything(lines: Sequence[Sequence[str]]) -> click.Group:
-    """A tree that has these commands with their options."""
-    root = click.Group("auroral")
-    for line in lines:
-        words = [word for word in line[: next((n for n, one in enumerate(line) if one.startswith("-")), len(line))]]
-        group = root
-        for word in words[:-1]:
-            inner = group.commands.setdefault(word, click.Group(word))
-            assert isinstance(inner, click.Group)
-            group = inner
-        command = group.commands.setdefault(words[-1], click.Command(words[-1]))
-        known = {name for option in command.params for name in option.opts}
-        command.params += [
-            click.Option([one]) for one in dict.fromkeys(line) if one.startswith("--") and one not in known
-        ]
-    return root
-
-
 LINES = commands(steps(Settings(project="smoke-ab", region=REGION, account_id="", directory="/d")))
 
 
-def test_it_does_not_start_before_all_its_commands_are_there(cli: Cli) -> None:
-    missing = missing_commands(LINES)
-    assert missing, "every command is there now: test a whole start here, as test_a_whole_run does below"
-    ended = cli("infra", "smoke-aws", "--region", REGION, "--yes")
-    assert ended.code == 2
-    assert "needs commands that this auroral does not have" in ended.err
-    assert all(f"\n  {one}\n" in ended.err for one in missing)
-    assert "Traceback" not in ended.err
-    assert not Path("results").exists()
+@pytest.mark.parametrize("line", LINES, ids=" ".join)
+def test_every_command_of_it_parses_with_its_flags(line: tuple[str, ...]) -> None:
+    from auroral.cli.main import root
+
+    assert missing_commands([line]) == []
+    command: click.Command = root
+    context, words = click.Context(root), list(line)
+    while isinstance(command, click.Group):
+        name = words.pop(0)
+        inner = command.get_command(context, name)
+        assert inner is not None
+        command, parent = inner, context
+        context = click.Context(command, parent=parent, info_name=name)
+    command.make_context(command.name, words, parent=context.parent)
 
 
-def test_what_is_there_is_not_missing() -> None:
-    here = [one for one in LINES if one[0] in ("infra", "schema")]
-    assert here
-    assert missing_commands(here) == []
-    assert missing_commands(LINES, _everything(LINES)) == []
+def test_it_does_not_start_where_a_command_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auroral.cli.main.root", click.Group("auroral"))
+    process, _, _ = _process({})
+    folder = tmp_path / "run"
+    with pytest.raises(UsageError, match="needs commands that this auroral does not have") as caught:
+        smoke(process, region=REGION, project="smoke-ab", cap=25, directory=str(folder), yes=True, executor=Executor())
+    assert "\n  auroral cluster up" in str(caught.value)
+    assert not folder.exists()
 
 
 def test_a_missing_command_or_option_is_named() -> None:
@@ -105,13 +95,6 @@ def test_a_missing_command_or_option_is_named() -> None:
     ]  # fmt: skip
 
 
-@pytest.fixture
-def complete(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An auroral that has every command, as it will."""
-    monkeypatch.setattr("auroral.cli.main.root", _everything(LINES))
-
-
-@pytest.mark.usefixtures("complete")
 def test_a_whole_run(aws: dict[str, str], tmp_path: Path) -> None:
     boto3.client("iam").create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
     process, out, err = _process(aws)
@@ -146,7 +129,7 @@ def test_what_is_left_is_told_with_the_line_that_takes_it_down(tmp_path: Path) -
     assert "all is taken down" in out.getvalue()
 
 
-@pytest.mark.usefixtures("complete", "aws")
+@pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -163,7 +146,6 @@ def test_refused_before_anything_is_made(
     arguments: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from auroral.cli import smoke as module
-    from auroral.errors import UsageError
 
     monkeypatch.chdir(tmp_path)
     process, _, _ = _process({})
