@@ -34,17 +34,26 @@ def test_what_is_there_for_another_platform_is_refused() -> None:
 
 
 def test_mirrored_images() -> None:
-    assert (copied(UI, URI, None).action, copied(UI, URI, None).digest) == ("copy", None)
-    assert copied(PINNED, URI, None).digest == ONE
-    assert copied(UI, URI, Image(digest=OTHER)).digest == OTHER
-    assert copied(PINNED, URI, Image(digest=ONE)).action == "take"
-    assert copied(UI, URI, None).target == f"{URI}:1.0"
-    assert "docker.io/temporalio/ui:1.0" in copied(UI, URI, None).sentence()
+    assert (copied(UI, URI, None, ARM).action, copied(UI, URI, None, ARM).digest) == ("copy", None)
+    assert copied(PINNED, URI, None, ARM).digest == ONE
+    assert copied(UI, URI, Image(digest=OTHER), ARM).digest == OTHER
+    assert copied(PINNED, URI, Image(digest=ONE), ARM).action == "take"
+    assert copied(UI, URI, None, ARM).target == f"{URI}:1.0"
+    assert "docker.io/temporalio/ui:1.0" in copied(UI, URI, None, ARM).sentence()
 
 
 def test_a_pin_that_ecr_breaks_is_told() -> None:
     with pytest.raises(TargetError, match=f"{OTHER}, but images/mirrored.toml pins {ONE}"):
-        copied(PINNED, URI, Image(digest=OTHER))
+        copied(PINNED, URI, Image(digest=OTHER), ARM)
+
+
+def test_a_mirrored_image_that_ecr_has_for_another_platform_is_refused_with_what_to_do() -> None:
+    amd = Image(digest=ONE, platforms=("linux/amd64",))
+    with pytest.raises(TargetError, match=r"for linux/amd64, not for linux/arm64(.|\n)*delete that tag"):
+        copied(UI, URI, amd, ARM)
+    with pytest.raises(TargetError, match="not for linux/arm64"):
+        copied(PINNED, URI, amd, ARM)
+    assert copied(UI, URI, Image(digest=ONE, platforms=("linux/arm64/v8",)), ARM).action == "take"
 
 
 def test_the_source_is_what_is_pinned_and_has_the_platforms() -> None:

@@ -54,8 +54,9 @@ def built(name: str, uri: str, tag: str, there: Image | None, platforms: Sequenc
     return Planned(name=name, action="take", uri=uri, tag=tag, digest=there.digest)
 
 
-def copied(image: Mirrored, uri: str, there: Image | None) -> Planned:
-    """An image of somebody else. Raises `TargetError` where ECR has another one than the pinned one."""
+def copied(image: Mirrored, uri: str, there: Image | None, platforms: Sequence[str]) -> Planned:
+    """An image of somebody else. Raises `TargetError` where ECR has another one than the pinned one, or has it for
+    other platforms."""
     if there is None:
         action: Action = "copy"
         digest = image.digest
@@ -65,6 +66,13 @@ def copied(image: Mirrored, uri: str, there: Image | None) -> Planned:
             raise TargetError(
                 f"{uri}:{image.version} in ECR is {digest}, but images/mirrored.toml pins {image.digest}",
                 hint=f"find out which is right; then correct the pin, or delete that tag of {uri} in ECR",
+            )
+        if there.platforms is not None and (absent := missing_platforms(platforms, there.platforms)):
+            raise TargetError(
+                f"{uri}:{image.version} is in ECR already, for {', '.join(there.platforms) or 'no platform'}, "
+                f"not for {', '.join(absent)}, and its tag cannot be moved",
+                hint=f"delete that tag of {uri} in ECR, once nothing runs it; the same command then copies "
+                f"{image.reference} whole",
             )
     return Planned(name=image.name, action=action, uri=uri, tag=image.version, digest=digest, mirrored=image)
 

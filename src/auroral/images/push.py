@@ -81,7 +81,7 @@ class Push:
                 one = built(name, uris[name], self._settings.tag, there, self._settings.platforms)
             else:
                 image = self._settings.mirrored[name]
-                one = copied(image, uris[name], self._ecr.find(name, image.version))
+                one = copied(image, uris[name], self._ecr.find(name, image.version), self._settings.platforms)
             found.append(one)
         return found
 
