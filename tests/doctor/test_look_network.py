@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import ssl
@@ -155,6 +156,22 @@ def test_a_proxy_is_gone_through(authority: Authority) -> None:
         reached = reach(_endpoint(port), environ, date=True)
     assert (reached.failed, tunnels) == (None, [f"localhost:{port}"])
     assert reached.date is not None
+
+
+def test_a_proxy_that_wants_a_password_hears_it(authority: Authority) -> None:
+    heard: list[str | None] = []
+
+    def ask(handler: _Aws) -> None:
+        heard.append(handler.headers.get("Proxy-Authorization"))
+        if heard[-1] is None:
+            handler.send_error(407, "who are you?")
+        else:
+            _Aws.do_CONNECT(handler)
+
+    with _serving(authority.server("localhost")) as port, _serving(None, do_CONNECT=ask, tunnels=[]) as proxy:
+        environ = {**authority.environ, "HTTPS_PROXY": f"http://jane:a%40b@127.0.0.1:{proxy}"}
+        assert reach(_endpoint(port), environ).failed is None
+    assert heard == [f"Basic {base64.b64encode(b'jane:a@b').decode()}"]
 
 
 def test_a_proxy_that_refuses_is_told(authority: Authority) -> None:

@@ -128,7 +128,7 @@ def _connection(endpoint: Endpoint, environ: Mapping[str, str], timeout_s: float
     if proxy is None:
         return http.client.HTTPSConnection(endpoint.host, endpoint.port, timeout=timeout_s, context=context)
     connection = http.client.HTTPSConnection(*proxy, timeout=timeout_s, context=context)
-    connection.set_tunnel(endpoint.host, endpoint.port)
+    connection.set_tunnel(endpoint.host, endpoint.port, network.proxy_headers(environ, endpoint.host))
     return connection
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -70,6 +71,18 @@ def proxy_of(environ: Mapping[str, str], host: str) -> tuple[str, int] | None:
         return None
     url = urlsplit(given if "://" in given else f"http://{given}")
     return (url.hostname, url.port or 80) if url.hostname else None
+
+
+def proxy_headers(environ: Mapping[str, str], host: str) -> dict[str, str]:
+    """What a proxy for this host wants to hear of who asks: the name and password that its URL has."""
+    if proxy_of(environ, host) is None:
+        return {}
+    given = environ.get("https_proxy") or environ.get("HTTPS_PROXY") or ""
+    url = urlsplit(given if "://" in given else f"http://{given}")
+    if not url.username:
+        return {}
+    who = f"{unquote(url.username)}:{unquote(url.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(who.encode()).decode()}"}
 
 
 def _bypassed(listed: str, host: str) -> bool:
