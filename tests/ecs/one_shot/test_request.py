@@ -81,6 +81,8 @@ def test_what_the_environment_gets_beside_its_own() -> None:
         "postgres://user:secret@host/db",
         "https://x/?X-Amz-Signature=secret",
         "--password=secret",
+        "postgresql://h/db?user=a&password=secret",
+        "host=h user=a password=secret",
         "--client-secret",
     ],
 )

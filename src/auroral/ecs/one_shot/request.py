@@ -19,7 +19,10 @@ PROGRAMS = {"schema": "auroral-schema", "operator": "auroral", "visibility": "au
 
 _KILLED = 128
 """Exit codes from here on are signals, as Docker tells them."""
-_SECRET = re.compile(r"//[^/@\s]*:[^/@\s]*@|X-Amz-(?:Signature|Security-Token)=|^-+[a-z-]*(?:password|secret)\b", re.I)
+_SECRET = re.compile(
+    r"//[^/@\s]*:[^/@\s]*@|X-Amz-(?:Signature|Security-Token)=|^-+[a-z-]*(?:password|secret)\b|(?:^|[?&;\s])password\s*=",
+    re.I,
+)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
