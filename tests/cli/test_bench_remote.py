@@ -71,7 +71,7 @@ def test_a_run_is_planned_from_its_flags_and_the_generators_environment(cli: Cli
         environ={**moto.environ, "BENCHMARK_TARGET_RATE": "4000"},
     )  # fmt: skip
     assert ended.code == 0, ended.err
-    assert "5 workers for 15/s" in ended.err
+    assert "10 workers of 2 vCPU for 15/s: 5 × 4 vCPU ÷ 2 vCPU" in ended.err
     assert "the schedule takes 10 m" in ended.err
     run = next(line for line in ended.out.splitlines() if " run-task " in line)
     overrides = json.loads(run.split("--overrides '")[1].split("'")[0])
@@ -80,7 +80,7 @@ def test_a_run_is_planned_from_its_flags_and_the_generators_environment(cli: Cli
             "name": "benchmark-generator",
             "command": [
                 "bench", "run", "--workload", "simple=2", "--workload", "timer", "--target-rate", "15",
-                "--duration", "10m", "--threshold", "latency.p99<1s", "--run-id", "mine", "--worker-count", "10",
+                "--duration", "10m", "--threshold", "latency.p99<1s", "--run-id", "mine", "--worker-count", "20",
             ],
         }
     ]  # fmt: skip
@@ -107,7 +107,7 @@ def test_workers_are_planned(cli: Cli, deployed: str, moto: Moto) -> None:
         "bench", "remote", "workers", "--for", "100", "--outputs", deployed, "--dry-run", environ=dict(moto.environ)
     )
     assert ended.code == 0, ended.err
-    assert "30 workers for 100/s" in ended.err
+    assert "60 workers of 2 vCPU for 100/s" in ended.err
     assert "--desired-count 6" in ended.out
 
 

@@ -317,7 +317,7 @@ def test_a_run_id_that_is_stored_already_is_refused(bench: Bench) -> None:
 
 def test_the_default_says_its_arithmetic(bench: Bench) -> None:
     bench.run(flags={"target-rate": "400"}, dry_run=True)
-    assert "51 workers for 400/s" in bench.said
+    assert "102 workers of 2 vCPU for 400/s: 51 × 4 vCPU ÷ 2 vCPU" in bench.said
     assert "6 workers, as the deployment plans" in bench.said
     assert "at most 7 × m7g.xlarge, each with 4,096 CPU units" in bench.said
 
@@ -357,7 +357,7 @@ def test_workers_that_run_already_are_not_taken_away_unasked(bench: Bench) -> No
     assert bench.workers(2) == 0
     before = len(bench.aws.changes())
     assert bench.run() == 2
-    assert "2 workers run already: scale them to 3, and afterwards to 0" in bench.said
+    assert "2 workers run already, and would be scaled to 6, and afterwards to 0, and nobody is here" in bench.said
     assert len(bench.aws.changes()) == before
     assert bench.run(yes=True) == 0
     left_clean(bench)
@@ -368,7 +368,7 @@ def test_workers_that_run_already_are_not_taken_away_unasked(bench: Bench) -> No
 
 def test_detached_it_says_how_to_fetch_and_to_scale_back(bench: Bench) -> None:
     assert bench.run(detach=True, flags={"target-rate": "10", "run-id": "mine"}) == 0
-    assert (bench.desired, bench.generators) == (3, 1)
+    assert (bench.desired, bench.generators) == (6, 1)
     assert f"auroral bench remote results mine --task {bench.aws.world.standalone[0].id} --outputs" in bench.printed
     assert "auroral bench remote workers 0 --outputs" in bench.printed
     assert parse(bench.mark) is not None

@@ -40,8 +40,8 @@ def test_twice_the_same_changes_nothing_the_second_time(bench: Bench) -> None:
     assert len(bench.aws.changes()) == before
 
 
-@pytest.mark.parametrize(("rate", "count"), [("10", 3), ("15", 5), ("0.5/s", 1)])
-def test_a_rate_chooses_by_the_table(bench: Bench, rate: str, count: int) -> None:
+@pytest.mark.parametrize(("rate", "count"), [("10", 6), ("15", 10), ("0.5/s", 2)])
+def test_a_rate_chooses_by_the_table_and_the_workers_vcpu(bench: Bench, rate: str, count: int) -> None:
     assert bench.workers(rate=rate) == 0
     assert bench.desired == count
 
@@ -49,8 +49,8 @@ def test_a_rate_chooses_by_the_table(bench: Bench, rate: str, count: int) -> Non
 @pytest.mark.parametrize("rate", ["100", "200", "400"])
 def test_what_the_table_asks_for_and_finds_no_room_is_what_is_planned(bench: Bench, rate: str) -> None:
     assert bench.workers(rate=rate, dry_run=True) == 0
-    table = {"100": 30, "200": 40, "400": 51}[rate]
-    assert f"{table} workers for {rate}/s" in bench.said
+    table = {"100": 60, "200": 80, "400": 102}[rate]
+    assert f"{table} workers of 2 vCPU for {rate}/s" in bench.said
     assert "--desired-count 6" in bench.printed
 
 

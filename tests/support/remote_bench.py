@@ -101,8 +101,9 @@ class Bench:
     def run(self, *, flags: Mapping[str, Any] | None = None, **options: Any) -> int:
         """`auroral bench remote run`; its exit code, with errors printed as main does."""
         given: dict[str, Any] = {
-            "workers": None, "keep_workers": False, "detach": False, "timeout": 900.0, "json": False, "yes": False,
-            "output": str(self.directory / "run"), "dry_run": False, **self._common(), **options,
+            "workers": 3 if flags is None else None, "keep_workers": False, "detach": False, "timeout": 900.0,
+            "json": False, "yes": False, "output": str(self.directory / "run"), "dry_run": False,
+            **self._common(), **options,
         }  # fmt: skip
         told = flags if flags is not None else {"target-rate": "10", "duration": "1m"}
         clocked = {"sleep": self.clock.sleep, "now_s": self.clock.now_s}

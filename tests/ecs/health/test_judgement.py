@@ -237,6 +237,27 @@ def test_a_benchmark_that_did_not_end_is_run_again(aws: FakeAws) -> None:
     assert _one(aws, "operation").command == "auroral bench remote run"
 
 
+@pytest.mark.parametrize(("state", "age_s"), [("begun", 7200), ("interrupted", 300)])
+def test_a_benchmark_that_left_workers_names_what_stops_them(aws: FakeAws, state: str, age_s: float) -> None:
+    _update(aws, "benchmark-worker", desiredCount=2)
+    aws.clock.advance(600)
+    at = aws.clock.utc() - timedelta(seconds=age_s)
+    _mark(aws, Operation(name="bench", state=state, at=at, facts={"run": "r1", "workers": "2", "phase": "run"}))
+    assert _one(aws, "operation").command == "auroral bench remote workers 0"
+
+
+def test_a_long_benchmark_whose_generator_runs_is_under_way(aws: FakeAws) -> None:
+    at = aws.clock.utc() - timedelta(hours=5)
+    _mark(aws, Operation(name="bench", state="begun", at=at, facts={"run": "r1", "workers": "0", "phase": "run"}))
+    seen = look(aws)
+    ours = msgspec.structs.replace(seen.cluster.tasks[0], service="", started_by="auroral-bench-1")
+    ran = msgspec.structs.replace(
+        seen, cluster=msgspec.structs.replace(seen.cluster, tasks=(*seen.cluster.tasks, ours))
+    )
+    found = {one.subject: one.text for one in judge(aws.fleet, ran).findings}
+    assert found["operation"] == "`auroral bench remote run` began 5 h ago and is under way"
+
+
 def test_a_crash_loop_that_a_rollback_ended_is_worth_a_note(aws: FakeAws) -> None:
     history = aws.service("history")
     _roll(aws, "history", Behaviour(crash_after_s=5, exit_code=2))

@@ -41,6 +41,22 @@ def test_the_table_decides_and_between_its_rows_it_is_rounded_up(rate: float, co
     assert sized(rate, None, 6, TABLE, room(pool("m8g.4xlarge", 20), WORKER, GENERATOR)).workers == count
 
 
+@pytest.mark.parametrize(
+    ("units", "count", "told"),
+    [
+        (2048, 60, "60 workers of 2 vCPU for 100/s: 30 × 4 vCPU ÷ 2 vCPU, rounded up"),
+        (3072, 40, "40 workers of 3 vCPU for 100/s: 30 × 4 vCPU ÷ 3 vCPU, rounded up"),
+        (8192, 15, "15 workers of 8 vCPU"),
+        (4096, 30, "30 workers for 100/s (the design"),
+        (1, 30, "30 workers for 100/s (the design"),  # none is reserved: nobody knows what such a worker has
+    ],
+)
+def test_workers_of_another_size_are_as_many_as_have_the_tables_vcpu(units: int, count: int, told: str) -> None:
+    worker = TaskSize(service="benchmark-worker", cpu_units=units, memory_mib=2048)
+    chosen = sized(100, None, 6, TABLE, room(pool("m8g.4xlarge", 20), worker, GENERATOR))
+    assert (chosen.workers, chosen.words.startswith(told)) == (count, True), chosen.words
+
+
 def test_what_finds_no_room_is_as_planned_and_says_why() -> None:
     chosen = sized(400, None, 6, TABLE, room(pool("m7g.xlarge", 7), WORKER, GENERATOR))
     assert chosen.workers == 6

@@ -13,7 +13,7 @@ from auroral.ecs.health.crash_loop import CrashLoop, Evidence, by_itself, eviden
 from auroral.ecs.health.judgement_stores import stores
 from auroral.ecs.health.snapshot import Snapshot, revision_of
 from auroral.ecs.health.verdict import Finding, Severity, Verdict, note, sorted_findings, unhealthy
-from auroral.ecs.operation import BEGUN, BENCH, FAILED, KEPT, TAKE_OVER, Operation
+from auroral.ecs.operation import BEGUN, BENCH, FAILED, KEPT, STARTED_BY, TAKE_OVER, Operation
 from auroral.ecs.operation import parse as parse_mark
 from auroral.ecs.seen import ServiceSeen, TaskSeen
 from auroral.units import format_duration
@@ -76,7 +76,10 @@ class _Judging:
         bench = operation is not None and operation.name == BENCH
         self._kept = bench and operation is not None and operation.facts.get("phase") == KEPT
         begun = operation is not None and operation.state == BEGUN and not self._kept
-        self.under_way = begun and age_s <= OPERATION_S
+        self._generates = bench and any(
+            one.started_by.startswith(STARTED_BY) and one.status != "STOPPED" for one in seen.cluster.tasks
+        )
+        self.under_way = begun and (age_s <= OPERATION_S or self._generates)
 
     def all(self) -> Iterator[Finding]:
         """Every finding."""
@@ -104,14 +107,17 @@ class _Judging:
             yield note("operation", f"`{command}` began {ago} ago and is under way")
         elif self._operation.state == BEGUN:
             told = f"`{command}` began {ago} ago and did not end: is its terminal gone?"
-            yield note("operation", told, command if name == BENCH else f"{self._again(command)} {TAKE_OVER}")
+            yield note("operation", told, self._again(command) + ("" if name == BENCH else f" {TAKE_OVER}"))
         else:
             became = "failed" if self._operation.state == FAILED else "was interrupted"
             yield note("operation", f"`{command}` {became} {ago} ago, half way", self._again(command))
 
     def _again(self, command: str) -> str:
-        """With the counts that it was given, where it needs them."""
+        """With the counts that it was given, where it needs them; for a benchmark that left workers what stops them."""
         assert self._operation is not None
+        workers = self._seen.cluster.services.get(BENCHMARK_WORKER)
+        if self._operation.name == BENCH and workers is not None and max(workers.desired, workers.running):
+            return _NO_WORKERS
         if self._operation.name != "scale":
             return command
         return " ".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from auroral.capacity.presets import FleetTable
 from auroral.capacity.sizing import fleet_workers
 from auroral.ecs.fleet import BENCHMARK_WORKER, Fleet, FleetService, Pool
 from auroral.ecs.one_shot.request import LogStream, OneShot, Place, container_of, log_stream, run_request, task_id
+from auroral.ecs.operation import STARTED_BY
 from auroral.errors import UsageError
 from auroral.units import format_duration, format_rate
 
@@ -28,6 +30,8 @@ _CONNECT_S = 120.0
 """A generator apart from its workers tries to connect for so long (docs/benchmarking.md)."""
 _SLACK_S = 300.0
 """For probes, reports and sending the results."""
+_NO_CPU = 1
+"""Units of a task whose definition reserves none."""
 _MOST_PROCESSES = 256
 """Of the setting worker-count."""
 
@@ -132,7 +136,9 @@ def task_size(service: str, definition: Mapping[str, Any]) -> TaskSize:
         return int(own) if own else sum(int(one.get(name) or one.get(other) or 0) for one in containers)
 
     return TaskSize(
-        service=service, cpu_units=amount("cpu", "cpu") or 1, memory_mib=amount("memory", "memoryReservation") or 1
+        service=service,
+        cpu_units=amount("cpu", "cpu") or _NO_CPU,
+        memory_mib=amount("memory", "memoryReservation") or 1,
     )
 
 
@@ -155,8 +161,7 @@ def room(pool: Pool, worker: TaskSize, generator: TaskSize) -> Room:
 
 def sized(rate_per_s: float, asked: int | None, planned: int, table: FleetTable, room: Room) -> Sized:
     """How many workers: as asked, else by the table, else as planned. Raises `UsageError` where they find no room."""
-    figure = fleet_workers(rate_per_s, table)
-    wanted = int(figure.value)
+    wanted, table_words = _by_table(rate_per_s, table, room.worker)
     if asked is not None:
         if room.most is not None and asked > room.most:
             raise UsageError(
@@ -164,7 +169,6 @@ def sized(rate_per_s: float, asked: int | None, planned: int, table: FleetTable,
                 hint=f"ask for at most {room.most}, or raise the pool's maximum in the platform stack",
             )
         return Sized(workers=asked, words=f"{asked} workers, as asked; {room.words}")
-    table_words = f"{wanted} workers for {format_rate(rate_per_s)} ({figure.source})"
     if room.most is None or wanted <= room.most:
         return Sized(workers=wanted, words=f"{table_words}; {room.words}")
     chosen = min(planned, room.most)
@@ -175,6 +179,19 @@ def sized(rate_per_s: float, asked: int | None, planned: int, table: FleetTable,
         )
     why = "as the deployment plans" if chosen == planned else "as many as find room"
     return Sized(workers=chosen, words=f"{chosen} workers, {why}: {table_words} find no room; {room.words}")
+
+
+def _by_table(rate_per_s: float, table: FleetTable, worker: TaskSize) -> tuple[int, str]:
+    """How many workers of this size the table asks for, and the arithmetic: as many vCPU as its own would have."""
+    figure = fleet_workers(rate_per_s, table)
+    count, rate = int(figure.value), format_rate(rate_per_s)
+    if worker.cpu_units in (table.cpu_units, _NO_CPU):
+        return count, f"{count} workers for {rate} ({figure.source})"
+    wanted = math.ceil(count * table.cpu_units / worker.cpu_units)
+    own, theirs = f"{worker.cpu_units / 1024:g}", f"{table.cpu_units / 1024:g}"
+    return wanted, (
+        f"{wanted} workers of {own} vCPU for {rate}: {count} × {theirs} vCPU ÷ {own} vCPU, rounded up ({figure.source})"
+    )
 
 
 def environment_of(container: Mapping[str, Any]) -> dict[str, str]:
@@ -238,7 +255,7 @@ def make(
     flags = {**flags, "run-id": run_id}
     if "worker-count" not in flags and workers:
         flags["worker-count"] = min(_MOST_PROCESSES, workers * processes)
-    started_by = f"auroral-bench-{nonce}"
+    started_by = f"{STARTED_BY}{nonce}"
     one_shot = OneShot(
         place=Place(
             cluster=fleet.cluster,
