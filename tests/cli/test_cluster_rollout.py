@@ -393,8 +393,10 @@ def test_a_mark_that_was_left_is_taken_away_though_all_is_done(deployed: Deploye
     deployed.site.aws.settle(PLANNED)
     left = Operation(name="up", state="interrupted", at=datetime.now(UTC))
     deployed.site.aws.call("ecs", "tag_resource", **set_mark(deployed.site.seen().arn, left).arguments)
+    assert "ecs untag-resource" in deployed("up", "--dry-run").out
     assert deployed("up").code == ExitCode.OK
     assert deployed.site.seen().mark == ""
+    assert "untag-resource" not in deployed("up", "--dry-run").out
 
 
 def test_another_operation_under_way_keeps_it_back(deployed: Deployed) -> None:

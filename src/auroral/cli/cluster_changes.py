@@ -255,7 +255,7 @@ def preview(made: Change, seen: ClusterSeen, planned: Sequence[Wave]) -> list[st
         told = "; ".join(waves.told(step, seen.services[step.key]) for step in wave)
         lines.append(f"# wave {number} of {len(planned)}: {told}{'; awaited until steady' if calls else ''}")
         lines += [call.shell(region=account.region, profile=account.profile) for call in calls]
-    if not any(not line.startswith("#") for line in lines):
+    if not any(not line.startswith("#") for line in lines) and not seen.mark:
         return [*lines, "# nothing to do"]
     facts = {step.key: str(step.count) for wave in planned for step in wave if step.count is not None}
     first = set_mark(seen.arn, begun(account, made.name, Clock().utc(), facts))

@@ -266,6 +266,38 @@ def test_throttling_without_an_end_ends_at_the_deadline() -> None:
     assert site.clock.elapsed_s < 300
 
 
+def test_throttling_from_the_start_ends_at_a_waves_deadline() -> None:
+    site = Site(limits=QUICK)
+    conductor, planned = site.conductor(), waves.up(site.fleet, site.seen())
+    began_s = site.clock.elapsed_s
+    site.aws.faults.fail("ecs:DescribeServices", "ThrottlingException", "Rate exceeded", times=100_000)
+    with pytest.raises(HaltedError, match="ecs:DescribeServices fails: ThrottlingException"):
+        conductor.carry_out(planned)
+    assert site.clock.elapsed_s - began_s < QUICK.wave_s + 60
+
+
+def test_what_shrinks_is_gone_before_anything_grows() -> None:
+    site = Site()
+    site.aws.behaviour("history", Behaviour(stop_s=60))
+    site.aws.settle(PLANNED)
+    began = len(site.aws.changes())
+    site.drive(lambda fleet, seen: waves.scale(fleet, seen, {"history": 2, "matching": 5}))
+    asked_s = {one.arguments["service"]: one.at_s for one in site.aws.changes("update_service")[began:]}
+    left_s = [task.stopped_s for task in site.aws.service("history").tasks if task.stopped_s is not None]
+    assert len(left_s) == 2
+    assert asked_s["dev-matching"] >= max(left_s) - 5  # what follows a container's end has no connection
+
+
+def test_a_shortage_at_the_deadline_names_group_and_remedy_too() -> None:
+    fleet = example_fleet()
+    pools = {**fleet.pools, "main": msgspec.structs.replace(fleet.pools["main"], minimum=0)}
+    site = Site(msgspec.structs.replace(fleet, pools=pools), limits=Limits(wave_s=300, shortage_s=3_600))
+    site.aws.world.groups["dev-main"].shortage = True
+    with pytest.raises(HaltedError, match="frontend finds no room for") as raised:
+        site.up()
+    assert "describe-scaling-activities" in raised.value.hint
+
+
 def test_credentials_that_end_say_how_to_go_on() -> None:
     site = Site()
     site.aws.faults.expire(from_s=40)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from auroral.ecs.rollout.steady import (
@@ -239,3 +240,15 @@ def test_a_deployment_that_ecs_cannot_carry_out_is_failing() -> None:
     judged = of(begun)
     assert (judged.state, judged.reason) == (State.FAILING, text)
     assert of(begun, began=Before(events=frozenset({"e2"}))).state is State.MOVING
+
+
+@pytest.mark.parametrize(("status", "state"), [("STOPPING", State.MOVING), ("DEACTIVATING", State.MOVING)])
+def test_tasks_that_drain_have_their_connections_still(status: str, state: State) -> None:
+    there = [task("history", number) for number in (1, 2, 3)]
+    leaving = stopped("history", 3, status=status, stop_code="ServiceSchedulerInitiated")
+    began = before(cluster(service("history", 3), tasks=there), "history")
+    judged = of(began=began, tasks=there[:2], stopped=[leaving])
+    assert (judged.state, judged.reason) == (state, "1 of its tasks is still stopping")
+    gone = msgspec.structs.replace(leaving, status="DEPROVISIONING")
+    assert of(began=began, tasks=there[:2], stopped=[gone]).state is State.STEADY
+    assert of(tasks=there[:2], stopped=[leaving]).state is State.STEADY, "it was not there when the wait began"

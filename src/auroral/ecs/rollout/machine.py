@@ -91,9 +91,12 @@ class Rollout:
         self._changed: list[str] = []
         self._passed: list[str] = []
         self._told_unread = False
+        self._troubled_since_s: float | None = None
 
     def next(self, seen: ClusterSeen, now_s: float) -> Decision:
         """What to do, as the cluster is seen."""
+        if self._under is None:
+            self._troubled_since_s = None
         while self._at < len(self._waves):
             wave = self._waves[self._at]
             if self._under is None:
@@ -113,7 +116,10 @@ class Rollout:
         under = self._under
         if under is not None and failure.call == _UPDATE:
             under.asked_s = None
-        if failure.passes and under is not None and now_s - under.began_s > self._limits.wave_s:
+        if self._troubled_since_s is None:
+            self._troubled_since_s = now_s
+        since_s = self._troubled_since_s if under is None else under.began_s
+        if failure.passes and now_s - since_s > self._limits.wave_s:
             return self._words.halted(f"{self.where()}: {failure.call} fails: {failure.code}: {failure.words}")
         return after(failure, doing=self.where(), again=self._words.again)
 
@@ -238,6 +244,9 @@ class Rollout:
             return self._words.no_room(self._fleet, short, self._limits.shortage_s)
         late = [one for one in standings if one.state is not State.STEADY]
         if late and now_s - under.began_s >= self._limits.wave_s:
+            short = next((one for one in late if one.state is State.SHORT), None)
+            if short is not None:  # a longer patience than the wave's deadline
+                return self._words.no_room(self._fleet, short, self._short_for_s(under, standings, now_s))
             stops = "".join(f"\n  a task stopped: {reason}" for reason in late[0].stops)
             waited = format_duration(self._limits.wave_s)
             reason = f"{late[0].key} is not steady after {waited}: {late[0].reason}{stops}"

@@ -23,6 +23,8 @@ SHOWN = 3
 _UNABLE = "was unable to place a task"
 _STUCK = "was unable to stop or start tasks during a deployment"
 """ECS developer guide, "Viewing Amazon ECS service event messages"."""
+_DRAINING = ("DEACTIVATING", "STOPPING")
+"""Its containers still run, with their connections (ECS developer guide, "Amazon ECS task lifecycle")."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _OWN_FAULT = ("EssentialContainerExited", "TaskFailedToStart")
 
@@ -184,7 +186,11 @@ def _missing(view: _View) -> Iterator[str]:
         yield "ECS has not yet completed its deployment"
     if service.desired == 0:
         yield from _leaving(view)
-    elif not view.tasks:
+        return
+    draining = sum(one.arn in view.began.tasks and one.status in _DRAINING for one in view.stopped)
+    if draining:
+        yield f"{draining} of its tasks {'is' if draining == 1 else 'are'} still stopping"
+    if not view.tasks:
         if view.waited_s < LISTED_S:
             yield "ECS lists none of its tasks yet"
     elif not _all_well(view):
