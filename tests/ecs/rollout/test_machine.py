@@ -139,6 +139,20 @@ def test_a_count_that_somebody_lowers_meanwhile_keeps_its_deployment_from_beginn
     assert site.updates() == [("frontend", {"taskDefinition": newest["frontend"]})]
 
 
+def test_a_count_that_autoscaling_lowers_under_way_does_not_wait_for_ever() -> None:
+    site = Site()
+    site.aws.settle(PLANNED)
+    site.aws.register("history")
+    began_s = site.clock.elapsed_s
+    site.clock.after(25, lambda: setattr(site.aws.service("history"), "desired", 3))
+    with pytest.raises(HaltedError, match=r"(?s)history at 3: .*can neither stop nor start") as raised:
+        site.drive(waves.roll)
+    assert "auroral cluster scale history=4 --outputs o.json" in raised.value.hint
+    assert site.clock.elapsed_s - began_s < 300
+    site.drive(lambda fleet, seen: waves.scale(fleet, seen, {"history": 4}))
+    assert waves.roll(site.fleet, site.seen()) == ()
+
+
 def test_roll_by_force_makes_a_new_deployment_of_the_same() -> None:
     site = Site()
     site.aws.settle(PLANNED)

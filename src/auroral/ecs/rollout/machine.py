@@ -54,6 +54,7 @@ class _Wave:
     told: bool = False
     taken: set[str] = field(default_factory=set)
     short_since_s: float | None = None
+    stuck_since_s: float | None = None
     steady_since_s: float | None = None
     running: int = 0
     progress: tuple[int, ...] = ()
@@ -239,6 +240,10 @@ class Rollout:
             unheeded = self._unheeded(under, step, seen, now_s)
             if unheeded:
                 return self._words.halted(f"{step.key}: {unheeded}")
+        return self._stuck(under, wave, standings, seen, now_s) or self._late(under, standings, now_s)
+
+    def _late(self, under: _Wave, standings: Sequence[Standing], now_s: float) -> Halted | None:
+        """Whether it has been borne for long enough."""
         if self._short_for_s(under, standings, now_s) >= self._limits.shortage_s:
             short = next(one for one in standings if one.state is State.SHORT)
             return self._words.no_room(self._fleet, short, self._limits.shortage_s)
@@ -251,6 +256,21 @@ class Rollout:
             waited = format_duration(self._limits.wave_s)
             reason = f"{late[0].key} is not steady after {waited}: {late[0].reason}{stops}"
             return self._words.halted(reason, key=late[0].key)
+        return None
+
+    def _stuck(
+        self, under: _Wave, wave: Wave, standings: Sequence[Standing], seen: ClusterSeen, now_s: float
+    ) -> Halted | None:
+        """A deployment that a count, changed while it was under way, leaves without a move."""
+        still = all(one.running == one.desired == one.healthy for one in standings)
+        steps = [msgspec.structs.replace(step, count=None) for step in wave]
+        found = replacing.stuck(self._fleet, seen, [tuple(steps)]) if still else ()
+        if not found:
+            under.stuck_since_s = None
+        elif under.stuck_since_s is None:
+            under.stuck_since_s = now_s
+        elif now_s - under.stuck_since_s >= self._limits.taken_s:
+            return self._words.stuck(found)
         return None
 
     def _short_for_s(self, under: _Wave, standings: Sequence[Standing], now_s: float) -> float:
