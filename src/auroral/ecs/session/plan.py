@@ -236,8 +236,8 @@ def is_web(service: FleetService, remote_port: int) -> bool:
 
 
 EXEC_STEPS = (
-    "check, in this order: the caller may ecs:ExecuteCommand and ssm:StartSession; the task role may the four "
-    "ssmmessages actions; the VPC has an endpoint for ssmmessages that the task reaches on 443; the task definition "
+    "check, in this order: the caller may ecs:ExecuteCommand, kms:GenerateDataKey and ssm:StartSession; the task role "
+    "may the four ssmmessages actions; the VPC has an endpoint for ssmmessages that the task reaches on 443; the task definition "
     "has initProcessEnabled, and the service execute command: `auroral infra check` looks at the last four"
 )
 
@@ -258,7 +258,11 @@ def explained(failure: Failure, target: Target) -> AuroralError | None:
         return TargetError(
             f"the caller may not enter {where}: {failure.code}: {failure.words}",
             hint=f"its policy needs {action} on the cluster and its tasks"
-            + (", and the session document AWS-StartPortForwardingSession" if action.startswith("ssm") else ""),
+            + (
+                ", and the session document AWS-StartPortForwardingSession"
+                if action.startswith("ssm")
+                else ", and kms:GenerateDataKey on the key of the cluster's sessions"
+            ),
         )
     return None
 
