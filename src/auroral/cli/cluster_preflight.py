@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SKIP = "--skip-preflight"
 _SCHEMA = ("schema", "status")
 _VISIBILITY = ("visibility", "status")
+_NAMES_ALONE = "names alone do not say where schema, roles and visibility are to be looked for"
 _TAKEN = ("--outputs", "--stack", "--region", "--profile")
 
 
@@ -32,7 +33,7 @@ def check(process: Process, found: Operated) -> None:
 
     if found.deployment is None:
         raise UsageError(
-            "names alone do not say where schema, roles and visibility are to be looked for",
+            _NAMES_ALONE,
             hint=f"give --outputs or --stack instead of --cluster; or {SKIP}, once you know that they are there",
         )
     flags = _flags(found)
@@ -53,6 +54,8 @@ def check(process: Process, found: Operated) -> None:
 
 def lines(found: Operated) -> list[str]:
     """The commands that it would run, for whoever wants to see only."""
+    if found.deployment is None:
+        return [f"refused: {_NAMES_ALONE}"]
     flags = _flags(found)
     return [_line(_SCHEMA, flags), _line(_VISIBILITY, flags)]
 

@@ -249,9 +249,9 @@ class Rollout:
             return self._words.no_room(self._fleet, short, self._limits.shortage_s)
         late = [one for one in standings if one.state is not State.STEADY]
         if late and now_s - under.began_s >= self._limits.wave_s:
-            short = next((one for one in late if one.state is State.SHORT), None)
-            if short is not None:  # a longer patience than the wave's deadline
-                return self._words.no_room(self._fleet, short, self._short_for_s(under, standings, now_s))
+            waiting = next((one for one in late if one.state is State.SHORT), None)
+            if waiting is not None:  # a longer patience than the wave's deadline
+                return self._words.no_room(self._fleet, waiting, self._short_for_s(under, standings, now_s))
             stops = "".join(f"\n  a task stopped: {reason}" for reason in late[0].stops)
             waited = format_duration(self._limits.wave_s)
             reason = f"{late[0].key} is not steady after {waited}: {late[0].reason}{stops}"
