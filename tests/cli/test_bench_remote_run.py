@@ -231,6 +231,28 @@ def test_a_shortage_of_instances_ends_at_the_timeout_and_says_so(bench: Bench) -
     assert bench.clock.elapsed_s < 300 + 120
 
 
+@pytest.mark.parametrize("denied", ["ecs:UpdateService", "ecs:TagResource", "ecs:RunTask"])
+def test_what_a_policy_denies_leaves_no_mark_and_no_workers(bench: Bench, denied: str) -> None:
+    bench.aws.faults.deny(denied)
+    assert bench.run() == 3
+    left_clean(bench)
+    assert f"{denied} failed: AccessDeniedException" in bench.said or f"the caller needs {denied}" in bench.said
+
+
+def test_a_generator_that_is_throttled_for_minutes_still_starts(bench: Bench) -> None:
+    bench.aws.faults.throttle("ecs:RunTask", times=None, until_s=400.0)
+    assert bench.run() == 0
+    left_clean(bench)
+    assert len(bench.runs) == 1
+
+
+def test_a_generator_that_is_never_taken_is_told_by_what_aws_said(bench: Bench) -> None:
+    bench.aws.faults.throttle("ecs:RunTask", times=None)
+    assert bench.run() == 3
+    left_clean(bench)
+    assert "the generator was not started within 15 m: ecs:RunTask failed: ThrottlingException" in bench.said
+
+
 def test_workers_that_crash_end_it_with_their_reason(bench: Bench) -> None:
     bench.aws.behaviour(BENCHMARK_WORKER, Behaviour(crash_after_s=5, exit_code=3))
     assert bench.run() == 3
@@ -357,7 +379,7 @@ def test_workers_that_run_already_are_not_taken_away_unasked(bench: Bench) -> No
     assert bench.workers(2) == 0
     before = len(bench.aws.changes())
     assert bench.run() == 2
-    assert "2 workers run already, and would be scaled to 6, and afterwards to 0, and nobody is here" in bench.said
+    assert "2 workers run already, and would be scaled to 3, and afterwards to 0, and nobody is here" in bench.said
     assert len(bench.aws.changes()) == before
     assert bench.run(yes=True) == 0
     left_clean(bench)

@@ -19,6 +19,9 @@ from auroral.ecs.seen import ClusterSeen, ServiceSeen, TaskSeen
 from auroral.errors import ExitCode
 from auroral.units import format_duration
 
+_START_CALL = "ecs:RunTask"
+_FIRST_CALL = "ecs:TagResource"
+"""Before it nothing has been changed; after it the mark has to go."""
 SCALING, RUNNING = "workers", "run"
 """Phases that the mark tells."""
 
@@ -63,6 +66,7 @@ class RemoteMachine:
         self._running = -1
         self._there = 0
         self._gone = False
+        self._refused, self._refused_s = "", float("-inf")  # why RunTask failed last, and when
         self.phase = Phase.CHECK
         self.short = False
         """Whether workers or generator did not come in time: the pool's Auto Scaling group may say why."""
@@ -112,12 +116,15 @@ class RemoteMachine:
 
     def failed(self, failure: Failure, now_s: float) -> Decision:
         """What to do after a look or a call failed."""
+        if failure.call == _START_CALL:
+            self._refused, self._refused_s = f"{failure.call} failed: {failure.code}: {failure.words}", now_s
         decision = after(failure, doing=self.where(), again=self._again)
         if not isinstance(decision, Halted):
             return decision
         if self.phase is Phase.CHECK or not self.touched:
             return decision
-        if not self._there and self.generator is None and "run" not in self._asked_s and self.phase is Phase.WORKERS:
+        nothing = not self._there and self.generator is None and "run" not in self._asked_s
+        if nothing and self.phase is Phase.WORKERS and (failure.kind is Kind.EXPIRED or failure.call == _FIRST_CALL):
             return decision
         if failure.kind is Kind.EXPIRED or self.phase in (Phase.STOP, Phase.BACK):
             first = "renew the credentials; " if failure.kind is Kind.EXPIRED else ""
@@ -224,7 +231,12 @@ class RemoteMachine:
         return None
 
     def _start(self, seen: ClusterSeen, now_s: float) -> Decision | None:
-        if self._waited_s(now_s) > UNKNOWN_S:
+        if self._waited_s(now_s) > self._plan.come_s and self._refused:
+            within = format_duration(self._plan.come_s)
+            told = f"the generator was not started within {within}: {self._refused}"
+            self._give_up(Halted(reason=told, hint=self._again), now_s)
+            return None
+        if min(self._waited_s(now_s), now_s - self._refused_s) > UNKNOWN_S:
             self._give_up(Halted(reason="ECS does not know the generator that it started", hint=self._again), now_s)
             return None
         if not self._may_ask("run", now_s):

@@ -237,8 +237,8 @@ def is_web(service: FleetService, remote_port: int) -> bool:
 
 EXEC_STEPS = (
     "check, in this order: the caller may ecs:ExecuteCommand, kms:GenerateDataKey and ssm:StartSession; the task role "
-    "may the four ssmmessages actions; the VPC has an endpoint for ssmmessages that the task reaches on 443; the task definition "
-    "has initProcessEnabled, and the service execute command: `auroral infra check` looks at the last four"
+    "may the four ssmmessages actions; the VPC has an endpoint for ssmmessages that the task reaches on 443; the task "
+    "definition has initProcessEnabled, and the service execute command: `auroral infra check` looks at the last four"
 )
 
 
