@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,28 @@ def test_the_benchmark_image_installs_what_the_lock_names_and_no_development_too
     assert {"temporalio", "pyarrow", "click", "rich", "boto3", "psycopg", "opensearch-py"} <= set(packages)
     assert not {"pytest", "mypy", "ruff", "playwright", "moto", "hatchling"} & set(packages)
     assert written["requirements.txt"].count("--hash=sha256:") >= len(packages)
+
+
+def test_the_package_is_built_of_what_the_benchmark_image_copies(tmp_path: Path) -> None:
+    """With the files of observability beside it: an installed auroral checks its dashboards without a checkout."""
+    context, wheels = tmp_path / "context", tmp_path / "wheels"
+    context.mkdir()
+    for line in re.findall(r"^COPY (?!--from)(.*)$", BENCHMARK.read_text(), re.MULTILINE):
+        *sources, target = line.split()
+        for source in sources:
+            if source.startswith(("server", "images")):
+                continue
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, context / target, ignore=shutil.ignore_patterns("__pycache__"))
+            elif target == "./":
+                shutil.copy(ROOT / source, context)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    done = subprocess.run(
+        [*command, f"--wheel-dir={wheels}", str(context)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = wheels.glob("auroral-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name.removeprefix("auroral/dashboards/") for name in archive.namelist()}
+    committed = (ROOT / "observability").rglob("*.[jy]*")
+    assert {str(path.relative_to(ROOT)) for path in committed} <= inside
