@@ -48,6 +48,7 @@ def test_a_refusal_tells_its_kind(account: AwsAccount) -> None:
     with pytest.raises(AwsError) as told:
         account.call("ecs", "describe_services", cluster="none", services=["x"])
     assert told.value.failure.kind is Kind.MISSING
+    assert "--region, --profile and the outputs" in told.value.hint
     assert told.value.failure.call == "ecs:DescribeServices"
     assert "ClusterNotFoundException" in told.value.message
 

@@ -23,6 +23,7 @@ _HINTS = {
     Kind.THROTTLED: "AWS asks for fewer calls: try again in a minute",
     Kind.EXPIRED: "renew the credentials (`aws sso login`, or a new role session), then run the same command again",
     Kind.DENIED: "the caller's policy, or one of the organization's, does not allow it",
+    Kind.MISSING: "it is looked for where --region, --profile and the outputs say: see that all are of one deployment",
     Kind.UNREACHABLE: "`aws sts get-caller-identity` says whether AWS can be reached",
 }
 

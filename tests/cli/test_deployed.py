@@ -78,3 +78,10 @@ def test_outputs_of_another_stack(tmp_path: Path) -> None:
     path.write_text('{"backend": {"value": {}}}')
     with pytest.raises(UsageError, match="has no output contract"):
         operated(_process(), **{**NOTHING, "outputs": str(path)}, account=Door)
+
+
+def test_outputs_without_a_contract_are_told_before_a_region_is_missed(tmp_path: Path) -> None:
+    path = tmp_path / "outputs.json"
+    path.write_text("{}")
+    with pytest.raises(UsageError, match="has no output contract"):
+        operated(_process(), **{**NOTHING, "outputs": str(path)})

@@ -128,7 +128,7 @@ def test_no_such_cluster_names_those_that_are_there(account: AwsAccount) -> None
 def test_a_prefix_that_no_service_has(account: AwsAccount) -> None:
     with pytest.raises(UsageError, match="dev-frontend, dev-history, dev-till, dev-ui"):
         discover(account, "shop", "prod")
-    with pytest.raises(UsageError, match="none: there is none"):
+    with pytest.raises(UsageError, match="dev-history, …: there is none at all"):
         discover(account, "other", "dev")
 
 

@@ -93,6 +93,12 @@ def test_wrong_usage(infra: Path, tmp_path: Path, more: dict[str, object], words
         ready(infra, tmp_path / "d", **more)  # type: ignore[arg-type]
 
 
+def test_a_profile_of_aws_in_the_wrong_flag(infra: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as told:
+        ready(infra, tmp_path / "d", profile="me-sso")
+    assert "--aws-profile" in told.value.hint
+
+
 def test_infra_is_found_above(infra: Path, tmp_path: Path) -> None:
     inner = infra / "stacks/platform"
     assert find_infra(None, inner) == infra

@@ -31,7 +31,7 @@ results_command = Command(
     short_help="List and fetch the results of runs.",
     help="List the runs that are stored, the newest first; or fetch RUN_ID, write its reports and print its summary. "
     "A run that could not send its results is read from its generator's log: --task.",
-    epilog="Exit codes: 0 done, 2 wrong usage, 3 no such run, or AWS refuses it.",
+    epilog="Exit codes: 0 done, 2 wrong usage, 3 no such run, or AWS refuses it, 4 interrupted.",
     params=[
         click.Argument(["run_id"], required=False, metavar="[RUN_ID]"),
         *deployed_options(dry_run=False),

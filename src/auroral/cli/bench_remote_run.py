@@ -18,7 +18,7 @@ from auroral.cli.command import SettingCommand, SettingOption, flags_given
 from auroral.cli.confirm import confirm
 from auroral.cli.deployed import Operated, deployed_options, operated
 from auroral.cli.process import Process
-from auroral.errors import ConfigurationError, ExitCode, TargetError, UsageError
+from auroral.errors import ConfigurationError, ExitCode, OutputError, TargetError, UsageError
 from auroral.units import parse_duration_s
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ run_command = SettingCommand(
     help="Scale the benchmark workers from zero, run the generator in the cluster, follow it, bring its results here, "
     "and scale back to zero: also after a failure or Ctrl-C. What is not told here the generator takes from its task "
     "definition.",
-    epilog="Exit codes: the run's own (0 passed, 1 failed, 5 inconclusive, 4 interrupted); 2 wrong usage, no room, or "
-    "another operation is under way; 3 workers or generator did not come, or AWS refuses it.",
+    epilog="Exit codes: the run's own (0 passed, 1 failed, 5 inconclusive, 4 interrupted); 2 wrong usage, not "
+    "confirmed, no room, or another operation is under way; 3 workers or generator did not come, or AWS refuses it.",
     params=[
         *map(_ToldOption, REMOTE_SETTINGS),
         *deployed_options(),
@@ -131,7 +131,7 @@ def run(
     from auroral.ecs.fleet import BENCHMARK_WORKER
     from auroral.ecs.observe import Observer
     from auroral.ecs.one_shot.request import ended
-    from auroral.ecs.remote.plan import length_words, make, sized, worker_service
+    from auroral.ecs.remote.plan import follow_up, length_words, make, sized, worker_service
     from auroral.ecs.remote.results import require_free, stored
     from auroral.ecs.remote.run import RemoteRun, status
     from auroral.report.bench_remote import plan_text
@@ -190,7 +190,8 @@ def run(
     task = came.generator
     if task is None or task.status != "STOPPED" or (detach and came.halted is None):
         return _without_results(process, acted, plan, running, came)
-    _bring(process, plan, running, place, directory, door=door, as_json=json, sleep=sleep)
+    fetch, _ = follow_up(task.arn, plan.run_id, acted.flags)
+    _bring(process, plan, running, place, directory, door=door, fetch=fetch, as_json=json, sleep=sleep)
     if came.workers_left and not keep_workers:
         process.err(f"warning: {running.left()}")
     if came.halted is not None:
@@ -271,16 +272,21 @@ def _bring(
     directory: Path,
     *,
     door: Account,
+    fetch: str,
     as_json: bool,
     sleep: Callable[[float], None],
 ) -> None:
-    """Bring the results here and print them; say what is lost."""
+    """Bring the results here and print them; say what is lost. `fetch` is the command that does it later."""
     from auroral.cli.bench_remote_shared import show
     from auroral.ecs.remote.run import collect
 
     task = running.machine.generator
     stream = plan.stream_of(task.id) if task is not None else None
-    found = collect(door, place, plan.run_id, stream, directory, sleep=sleep)
+    try:
+        found = collect(door, place, plan.run_id, stream, directory, sleep=sleep)
+    except (KeyboardInterrupt, OutputError):
+        process.err(f"the results were not brought here; this does: {fetch}")
+        raise
     if found.source:
         for problem in found.problems:
             process.err(f"warning: {problem}; the document came from the log: the samples are lost")

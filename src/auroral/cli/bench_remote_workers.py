@@ -33,8 +33,8 @@ workers_command = Command(
     short_help="Scale the benchmark workers.",
     help="Scale the benchmark workers to NUMBER, or to what a rate needs, and wait until they are there. 0 scales them "
     "back; their instances follow by ECS's managed scaling.",
-    epilog="Exit codes: 0 done; 2 wrong usage, or they find no room; 3 they did not come, or AWS refuses it; "
-    "4 interrupted: ECS goes on with it.",
+    epilog="Exit codes: 0 done; 2 wrong usage, not confirmed, or they find no room; 3 they did not come, or AWS "
+    "refuses it; 4 interrupted: ECS goes on with it.",
     params=[
         click.Argument(["number"], required=False, type=click.IntRange(0, 10_000), metavar="[NUMBER]"),
         click.Option(["--for", "rate"], metavar="RATE", help="As many as this rate needs, such as 100, 200 or 400."),

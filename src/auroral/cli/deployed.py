@@ -83,12 +83,11 @@ def operated(
         raise UsageError("--project is for --cluster: outputs name their own project", hint="leave it out")
     environ = with_one_region(process.environ)
     deployment = find_deployment(process, outputs, stack, profile)
+    fleet = _fleet(deployment) if deployment is not None else None
     where = region or (deployment.region if deployment else None) or _region(environ)
     named_profile = profile or environ.get("AWS_PROFILE") or None
     door = (account or AwsAccount)(region=where, profile=named_profile)
-    if deployment is not None:
-        fleet = _fleet(deployment)
-    else:
+    if fleet is None:
         from auroral.ecs.discover import discover
 
         assert cluster is not None

@@ -76,7 +76,7 @@ def _cluster(account: Account, cluster: str) -> Mapping[str, Any]:
             return described
     arns = listed(account, "ecs", "list_clusters", "clusterArns")
     raise UsageError(
-        f"there is no cluster {cluster} in {account.region}: expected one of {_names(last_of(arn) for arn in arns)}",
+        f"there is no cluster {cluster} in {account.region}: {_names('expected one of', arns)}",
         hint="--region and --profile say where it is looked for; --outputs and --stack name it themselves",
     )
 
@@ -89,7 +89,7 @@ def _services(account: Account, cluster: str, project: str) -> dict[str, Mapping
     if not ours:
         raise UsageError(
             f"the cluster {cluster} has no service {project}-frontend, {project}-history, …: "
-            f"expected --project with the prefix of one of {_names(last_of(arn) for arn in arns)}",
+            + _names("expected --project with the prefix of one of", arns),
             hint="the prefix is the project's name, the variable project of the platform stack",
         )
     found: dict[str, Mapping[str, Any]] = {}
@@ -191,9 +191,9 @@ def _autoscaling(
     }
 
 
-def _names(names: Iterable[str]) -> str:
-    ordered = sorted(names)
+def _names(expected: str, arns: Iterable[str]) -> str:
+    ordered = sorted(map(last_of, arns))
     if not ordered:
-        return "none: there is none"
+        return "there is none at all"
     more = f" and {len(ordered) - _MOST_NAMED} more" if len(ordered) > _MOST_NAMED else ""
-    return ", ".join(ordered[:_MOST_NAMED]) + more
+    return f"{expected} {', '.join(ordered[:_MOST_NAMED])}{more}"

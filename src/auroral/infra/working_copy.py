@@ -114,7 +114,8 @@ def _profile(infra: Path, profile: str | None) -> list[Path]:
         there = sorted(one.stem for one in (infra / "profiles").glob("*.tfvars"))
         raise UsageError(
             f"--profile {profile}: expected one of {', '.join(there)}",
-            hint="for a plan of your own: auroral capacity plan --tfvars FILE, then --var-file FILE",
+            hint="for a plan of your own: auroral capacity plan --tfvars FILE, then --var-file FILE; "
+            "for a profile of AWS's configuration: --aws-profile",
         )
     return [path.resolve()]
 
