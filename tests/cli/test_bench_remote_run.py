@@ -253,6 +253,16 @@ def test_a_generator_that_is_never_taken_is_told_by_what_aws_said(bench: Bench) 
     assert "the generator was not started within 15 m: ecs:RunTask failed: ThrottlingException" in bench.said
 
 
+def test_an_interrupt_while_results_come_says_how_to_fetch_them(bench: Bench) -> None:
+    def interrupted(**_: str) -> dict[str, object]:
+        raise KeyboardInterrupt
+
+    bench.aws.add("s3", "get_object", interrupted)
+    assert bench.run(flags={"target-rate": "10", "duration": "1m", "run-id": "mine"}) == 4
+    left_clean(bench)
+    assert "this does: auroral bench remote results mine --task" in bench.said
+
+
 def test_workers_that_crash_end_it_with_their_reason(bench: Bench) -> None:
     bench.aws.behaviour(BENCHMARK_WORKER, Behaviour(crash_after_s=5, exit_code=3))
     assert bench.run() == 3
