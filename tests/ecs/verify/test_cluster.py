@@ -259,6 +259,12 @@ def test_alarms(names: list[str], ringing: list[tuple[str, str]], passes: bool, 
     assert says in found.text
 
 
+def test_an_alarm_without_data_is_told_since_it_could_not_ring() -> None:
+    found = judge.alarms(["dev-a", "dev-b"], [], "dev-", ["dev-b"])
+    assert found.passed
+    assert found.notes == ("1 of 2 have no data to judge by: dev-b",)
+
+
 def budget(cluster: ClusterSeen, *connections: float, fleet: Fleet = FLEET, why: str = "") -> Found:
     return judge.budget(fleet, cluster, [Count(source="x", connections=one) for one in connections], why)
 

@@ -166,15 +166,17 @@ def metrics(
     return Pending(text=f"{told}; it has just started", remedy="auroral cluster logs collector")
 
 
-def alarms(names: Iterable[str], ringing: Sequence[tuple[str, str]], prefix: str) -> Found:
-    """Whether one rings. `names` are all that begin so; `ringing` those in ALARM, each with its description."""
+def alarms(names: Iterable[str], ringing: Sequence[tuple[str, str]], prefix: str, silent: Sequence[str] = ()) -> Found:
+    """Whether one rings. `names` are all that begin so; `ringing` those in ALARM, each with its description; `silent`
+    those in INSUFFICIENT_DATA, which could not ring."""
     count = len(list(names))
     if not count:
         return failed(f"there are no alarms whose names begin with {prefix}", "auroral infra apply")
     if ringing:
         told = "; ".join(f"{name} ({words})" if words else name for name, words in ringing)
         return failed(f"{len(ringing)} of {count} ring: {told}", "auroral cluster status")
-    return passed(f"none of {count} rings")
+    blind = f"{len(silent)} of {count} have no data to judge by: {', '.join(silent)}"
+    return passed(f"none of {count} rings", *((blind,) if silent else ()))
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):

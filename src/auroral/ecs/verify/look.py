@@ -114,11 +114,11 @@ class Looks:
         prefix = self._fleet.named.alarm_prefix
         if not prefix:
             return failed("how the names of its alarms begin is not known", "auroral infra apply")
-        found = listed(
-            self._account, "cloudwatch", "describe_alarms", "MetricAlarms", token="NextToken", AlarmNamePrefix=prefix
-        )
+        asked = {"token": "NextToken", "AlarmNamePrefix": prefix}
+        found = list(listed(self._account, "cloudwatch", "describe_alarms", "MetricAlarms", **asked))
+        silent = [str(one["AlarmName"]) for one in found if one.get("StateValue") == "INSUFFICIENT_DATA"]
         ringing = [(one.name, one.description) for one in stores.alarms(self._account, prefix)]
-        return verify_cluster.alarms([str(one["AlarmName"]) for one in found], ringing, prefix)
+        return verify_cluster.alarms([str(one["AlarmName"]) for one in found], ringing, prefix, silent)
 
     def budget(self) -> Found:
         """Open connections, by CloudWatch and by the pools' own metric."""
