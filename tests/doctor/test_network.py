@@ -19,11 +19,12 @@ def test_the_endpoints_are_the_regions() -> None:
     assert china[0].host == "sts.cn-north-1.amazonaws.com.cn"
 
 
-def test_the_endpoints_are_those_that_botocore_calls() -> None:
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"])
+def test_the_endpoints_are_those_that_botocore_calls(region: str) -> None:
     import boto3
 
-    session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-west-1")
-    hosts = {one.name: one.host for one in network.endpoints("eu-west-1", {}, registry=False)}
+    session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=region)
+    hosts = {one.name: one.host for one in network.endpoints(region, {}, registry=False)}
     for name in ("sts", "ecs", "ecr", "logs"):
         config = boto3.session.Config(ignore_configured_endpoint_urls=True)
         assert session.client(name, config=config).meta.endpoint_url == f"https://{hosts[name]}"

@@ -18,7 +18,7 @@ MAX_SKEW = timedelta(minutes=5)
 NEAR_SKEW = timedelta(minutes=1)
 HTTPS_PORT = 443
 REGISTRY = "registry.terraform.io"
-_SUFFIXES = {"cn-": "amazonaws.com.cn"}
+_SUFFIXES = {"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
 _HOSTS = {"sts": "sts", "ecs": "ecs", "ecr": "api.ecr", "ssmmessages": "ssmmessages", "logs": "logs"}
 
 Failed = Literal["name", "refused", "timeout", "tls", "other"]
