@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from auroral.aws_account import ATTEMPTS, AwsAccount, AwsError, DryRun, listed, perform
-from auroral.aws_calls import Call, Kind
+from auroral.aws_calls import Call, Failure, Kind, kind_of
 from auroral.errors import UsageError
 from tests.support.moto_server import REGION, Moto, moto_server
 
@@ -154,3 +154,19 @@ def test_a_dry_run_reads_and_changes_nothing() -> None:
     assert behind.asked == ["describe_clusters"]
     line = "aws --profile ops --region eu-west-1 ecs update-service --cluster dev --service dev-ui --desired-count 0"
     assert said == [line]
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("InvalidSignatureException", "clock may be off"),
+        ("SignatureDoesNotMatch", "clock may be off"),
+        ("RequestTimeTooSkewed", "clock may be off"),
+        ("UnrecognizedClientException", "does not know these keys"),
+        ("AccessDeniedException", "policy"),
+    ],
+)
+def test_keys_and_clocks_are_not_taken_for_policies(code: str, hint: str) -> None:
+    failure = Failure(kind=kind_of(code), code=code, words="no", call="ecs:ListTasks")
+    assert hint in AwsError(failure).hint
+    assert AwsError(failure, hint="mine").hint == "mine"

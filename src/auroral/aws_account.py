@@ -28,12 +28,25 @@ _HINTS = {
 }
 
 
+_SIGNATURE = (
+    "the signature is not taken: this machine's clock may be off, or the keys wrong; `auroral doctor` says which"
+)
+_HINTS_BY_CODE = {
+    "InvalidSignatureException": _SIGNATURE,
+    "SignatureDoesNotMatch": _SIGNATURE,
+    "RequestTimeTooSkewed": _SIGNATURE,
+    "UnrecognizedClientException": "AWS does not know these keys, or not in this partition: see AWS_PROFILE",
+    "InvalidClientTokenId": "AWS does not know these keys, or not in this partition: see AWS_PROFILE",
+}
+
+
 class AwsError(TargetError):
     """A call to AWS that failed."""
 
     def __init__(self, failure: Failure, *, hint: str = "") -> None:
         super().__init__(
-            f"{failure.call} failed: {failure.code}: {failure.words}", hint=hint or _HINTS.get(failure.kind, "")
+            f"{failure.call} failed: {failure.code}: {failure.words}",
+            hint=hint or _HINTS_BY_CODE.get(failure.code, "") or _HINTS.get(failure.kind, ""),
         )
         self.failure = failure
 
