@@ -317,18 +317,24 @@ def test_roll_refuses_larger_shares_before_anything_is_deployed(deployed: Deploy
 
 def test_a_roll_that_would_never_end_is_refused_with_the_arithmetic(deployed: Deployed) -> None:
     deployed.site.aws.settle(PLANNED)
-    assert deployed("scale", "history=3", "--yes").code == ExitCode.OK
+    scaled = deployed("scale", "history=1", "--yes")
+    assert scaled.code == ExitCode.OK
+    assert "note: at this count it cannot be rolled: history at 1: ⌈1 × 75 %⌉ = 1 must stay" in scaled.err
     began = len(deployed.site.aws.changes())
     deployed.site.aws.register("history")
     deployed.write()
-    for words in (("roll",), ("roll", "--dry-run"), ("up", "--skip-preflight", "--count", "history=3")):
+    for words in (("roll",), ("roll", "--dry-run"), ("up", "--skip-preflight", "--count", "history=1")):
         ended = deployed(*words)
         assert ended.code == ExitCode.FAILED
-        assert "history at 3: ⌈3 × 75 %⌉ = 3 must stay, ⌊3 × 100 %⌋ = 3 may be there" in ended.err
-        assert f"auroral cluster scale history=4 --outputs {deployed.path}" in ended.err
+        assert "history at 1: ⌈1 × 75 %⌉ = 1 must stay, ⌊1 × 100 %⌋ = 1 may be there" in ended.err
+        assert f"auroral cluster scale history=2 --outputs {deployed.path}" in ended.err
     assert len(deployed.site.aws.changes()) == began
-    assert deployed("scale", "history=4").code == ExitCode.OK
-    assert deployed("roll").out == "roll: done: history\n"
+    assert deployed("scale", "history=2").code == ExitCode.OK
+    shown = deployed("roll", "--dry-run")
+    assert '"minimumHealthyPercent":50' in shown.out
+    ended = deployed("roll")
+    assert ended.out == "roll: done: history\n"
+    assert "replaced with 50 % healthy at least and 100 % at most" in ended.err
 
 
 def test_scale_is_reckoned_with_what_runs_until_it_is_rolled(deployed: Deployed) -> None:
@@ -435,6 +441,8 @@ def test_names_instead_of_outputs(deployed: Deployed) -> None:
     unchecked = deployed.cli("cluster", "up", *names, *counts)
     assert unchecked.code == ExitCode.USAGE
     assert "--skip-preflight" in unchecked.err
+    shown = deployed.cli("cluster", "up", *names, *counts, "--dry-run")
+    assert "#   refused: names alone do not say where schema, roles and visibility are" in shown.out
 
 
 def test_help_names_what_it_does(cli: Cli) -> None:

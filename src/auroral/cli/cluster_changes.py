@@ -200,6 +200,10 @@ def carry_out(
         then = waves.after(then, wave)
     for contradiction in connects.contradictions(_changed(planned, then), targets):
         made.say(f"note: {contradiction}")
+    for key, count in _changed(planned, then).items():
+        fixed = replacing.fixed(made.fleet, seen, key, count)
+        if fixed is not None and count != seen.services[key].desired:
+            made.say(f"note: at this count it cannot be rolled: {fixed.text}")
     if made.dry_run:
         made.process.out("\n".join(preview(made, seen, planned)))
         return ExitCode.OK

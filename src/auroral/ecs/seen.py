@@ -58,9 +58,8 @@ class ServiceSeen(msgspec.Struct, frozen=True, kw_only=True):
     """The primary one first."""
     events: tuple[Event, ...] = ()
     """The newest first."""
-    min_healthy_percent: int | None = None
-    max_percent: int | None = None
-    """Of its deployment configuration; None where ECS says nothing."""
+    rolling: Mapping[str, Any] = {}
+    """Its deployment configuration; empty where ECS says nothing."""
 
     @property
     def primary(self) -> Deployment | None:
@@ -175,7 +174,6 @@ def service_seen(key: str, description: Mapping[str, Any]) -> ServiceSeen:
         for one in (description.get("events") or ())[:EVENTS]
     ]
     deployments = [_deployment(one) for one in description.get("deployments") or ()]
-    rolling = description.get("deploymentConfiguration") or {}
     deployments.sort(key=lambda one: (one.status != "PRIMARY", -one.created_at.timestamp()))
     return ServiceSeen(
         key=key,
@@ -187,8 +185,7 @@ def service_seen(key: str, description: Mapping[str, Any]) -> ServiceSeen:
         task_definition=str(description.get("taskDefinition", "")),
         deployments=tuple(deployments),
         events=tuple(events),
-        min_healthy_percent=rolling.get("minimumHealthyPercent"),
-        max_percent=rolling.get("maximumPercent"),
+        rolling=description.get("deploymentConfiguration") or {},
     )
 
 

@@ -127,16 +127,47 @@ def test_roll_deploys_what_was_registered_one_service_at_a_time() -> None:
     assert waves.roll(site.fleet, site.seen()) == ()
 
 
-def test_a_count_that_somebody_lowers_meanwhile_keeps_its_deployment_from_beginning() -> None:
+def test_a_count_that_the_plans_percentages_do_not_move_is_rolled_one_task_at_a_time() -> None:
     site = Site()
+    site.aws.settle({**PLANNED, "history": 3})
+    made = site.aws.register("history")
+    breaker = site.aws.service("history").breaker
+    site.drive(waves.roll)
+    ((key, asked),) = site.updates()
+    assert (key, asked["taskDefinition"]) == ("history", made.arn)
+    rolling = asked["deploymentConfiguration"]
+    assert (rolling["minimumHealthyPercent"], rolling["maximumPercent"]) == (66, 100)
+    assert rolling["deploymentCircuitBreaker"]["enable"] is breaker is True
+    assert min(int(line.split()[1]) for line in site.said if " of 3 running" in line) == 2
+    site.drive(lambda fleet, seen: waves.scale(fleet, seen, {"history": 4}))
+    assert site.aws.service("history").min_healthy_percent == 75  # the plan's, with its count
+
+
+def test_a_larger_plan_is_rolled_at_the_counts_before_it() -> None:
+    """A plan that starts one task before it stops one, for one task more than run: at 4 tasks 120 % are 4."""
+    fleet = example_fleet()
+    history = fleet.services["history"]
+    assert history.dsql is not None
+    share = msgspec.structs.replace(history.dsql, rate_per_s=4.0, burst=10)
+    larger = msgspec.structs.replace(history, planned=5, min_healthy_percent=100, max_percent=120, dsql=share)
+    site = Site(msgspec.structs.replace(fleet, services={**fleet.services, "history": larger}))
     site.aws.settle(PLANNED)
-    newest = {key: site.aws.register(key).arn for key in ("history", "frontend")}
-    site.clock.at(site.clock.elapsed_s + 20, lambda: setattr(site.aws.service("history"), "desired", 3))
-    with pytest.raises(HaltedError) as raised:
+    site.aws.register("history")
+    site.drive(waves.roll)
+    ((_, asked),) = site.updates()
+    assert asked["deploymentConfiguration"]["maximumPercent"] == 125
+    assert site.running()["history"] == 4
+
+
+def test_the_only_task_of_a_service_that_rolls_in_place_is_not_stopped() -> None:
+    site = Site()
+    site.aws.settle({**PLANNED, "history": 1})
+    site.aws.register("history")
+    with pytest.raises(HaltedError, match=r"history at 1: ⌈1 × 75 %⌉ = 1 must stay") as raised:
         site.drive(waves.roll)
     assert raised.value.exit_code == ExitCode.FAILED
-    assert "history at 3" in raised.value.message
-    assert site.updates() == [("frontend", {"taskDefinition": newest["frontend"]})]
+    assert "auroral cluster scale history=2 --outputs o.json" in raised.value.hint
+    assert site.updates() == []
 
 
 def test_a_count_that_autoscaling_lowers_under_way_does_not_wait_for_ever() -> None:
@@ -145,11 +176,11 @@ def test_a_count_that_autoscaling_lowers_under_way_does_not_wait_for_ever() -> N
     site.aws.register("history")
     began_s = site.clock.elapsed_s
     site.clock.after(25, lambda: setattr(site.aws.service("history"), "desired", 3))
-    with pytest.raises(HaltedError, match=r"(?s)history at 3: .*can neither stop nor start") as raised:
+    with pytest.raises(HaltedError, match="history: its count became 3 meanwhile"):
         site.drive(waves.roll)
-    assert "auroral cluster scale history=4 --outputs o.json" in raised.value.hint
     assert site.clock.elapsed_s - began_s < 300
-    site.drive(lambda fleet, seen: waves.scale(fleet, seen, {"history": 4}))
+    site.drive(waves.roll)
+    assert site.running()["history"] == 3
     assert waves.roll(site.fleet, site.seen()) == ()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,65 +37,54 @@ def found(fleet: Fleet, cluster_seen: ClusterSeen, **step: Any) -> list[tuple[in
     return [(one.count, one.fits) for one in stuck(fleet, cluster_seen, [wave])]
 
 
-def test_a_count_at_which_nothing_can_move(fleet: Fleet) -> None:
-    (one,) = stuck(fleet, seen(fleet, 3), [(Step(key="history", task_definition=NEW),)])
-    assert one.fits == 4
+def test_the_only_task_of_a_service_that_rolls_in_place(fleet: Fleet) -> None:
+    (one,) = stuck(fleet, seen(fleet, 1), [(Step(key="history", task_definition=NEW),)])
+    assert one.fits == 2
     assert one.text == (
-        "history at 3: ⌈3 × 75 %⌉ = 3 must stay, ⌊3 × 100 %⌋ = 3 may be there: ECS can neither stop nor start a task"
+        "history at 1: ⌈1 × 75 %⌉ = 1 must stay, ⌊1 × 100 %⌋ = 1 may be there: ECS can neither stop nor start a task"
     )
-    assert found(fleet, seen(fleet, 4)) == []
+    assert found(fleet, seen(fleet, 3)) == found(fleet, seen(fleet, 4)) == []
 
 
 def test_the_count_is_the_one_that_is_asked_for(fleet: Fleet) -> None:
-    assert found(fleet, seen(fleet, 3), count=4) == []
-    assert found(fleet, seen(fleet, 4), count=3) == [(3, 4)]
-    assert found(fleet, seen(fleet, 3), count=0) == []
+    assert found(fleet, seen(fleet, 1), count=4) == []
+    assert found(fleet, seen(fleet, 4), count=1) == [(1, 2)]
+    assert found(fleet, seen(fleet, 1), count=0) == []
 
 
 def test_what_has_no_task_to_replace(fleet: Fleet) -> None:
     assert found(fleet, seen(fleet, 0)) == []
-    assert found(fleet, seen(fleet, 3, running=0), count=3) == []
-    assert found(fleet, seen(fleet, 3), task_definition="") == []
-    ill = [task("history", number, health="UNHEALTHY") for number in range(3)]
-    assert found(fleet, seen(fleet, 3, tasks=ill)) == []
-    assert found(fleet, seen(fleet, 3, tasks=[*ill[:2], task("history", 2)])) == [(3, 4)]
+    assert found(fleet, seen(fleet, 1, running=0), count=1) == []
+    assert found(fleet, seen(fleet, 1), task_definition="") == []
+    assert found(fleet, seen(fleet, 1, tasks=[task("history", 1, health="UNHEALTHY")])) == []
 
 
 def test_a_deployment_that_is_stuck_already(fleet: Fleet) -> None:
     begun = (
-        deployment("history", "d2", task_definition=NEW, rollout="IN_PROGRESS", desired=3),
-        deployment("history", status="ACTIVE", desired=3, running=3),
+        deployment("history", "d2", task_definition=NEW, rollout="IN_PROGRESS", desired=1),
+        deployment("history", status="ACTIVE", desired=1, running=1),
     )
-    assert found(fleet, seen(fleet, 3, *begun)) == [(3, 4)]
-    assert found(fleet, seen(fleet, 3, *begun), count=4) == []
-
-
-def test_a_new_deployment_of_the_same(fleet: Fleet) -> None:
-    assert found(fleet, seen(fleet, 3), task_definition="", force=True) == [(3, 4)]
+    assert found(fleet, seen(fleet, 1, *begun)) == [(1, 2)]
 
 
 def test_the_percentages_are_those_that_ecs_has(fleet: Fleet) -> None:
-    assert found(fleet, seen(fleet, 3, min_healthy_percent=66, max_percent=100)) == []
-    assert found(fleet, seen(fleet, 4, min_healthy_percent=100, max_percent=100)) == [(4, None)]
-    assert found(fleet, seen(fleet, 3, min_healthy_percent=100, max_percent=125)) == [(3, 4)]
+    assert found(fleet, seen(fleet, 1, rolling={"minimumHealthyPercent": 0, "maximumPercent": 100})) == []
+    assert found(fleet, seen(fleet, 1, rolling={"minimumHealthyPercent": 100, "maximumPercent": 200})) == []
 
 
 @given(count=st.integers(1, 120), least=st.integers(0, 100), more=st.integers(0, 100))
-def test_the_next_count_fits_and_none_before(count: int, least: int, more: int) -> None:
-    example = example_fleet()
-    own = msgspec.structs.replace(example.services["history"], min_healthy_percent=least, max_percent=100 + more)
-    made = msgspec.structs.replace(example, services={**example.services, "history": own})
-
-    def moves(number: int) -> bool:
-        return least_healthy(number, least) < number or most_running(number, 100 + more) > number
-
-    blocked = found(made, seen(made, count))
-    assert bool(blocked) == (not moves(count))
-    for _, fits in blocked:
-        assert (fits is None) == (least == 100 and not more)
-        assert fits is None or (moves(fits) and not any(map(moves, range(count, fits))))
+def test_percentages_that_fit_replace_one_task_at_a_time(count: int, least: int, more: int) -> None:
+    percents = (least, 100 + more)
+    lower, upper = waves.fitting(count, percents)
+    assert waves.bounds(count, percents) == (least_healthy(count, least), most_running(count, 100 + more))
+    if more:
+        assert (lower, most_running(count, upper)) == (least, count + 1)
+    elif count > 1:
+        assert (least_healthy(count, lower), upper) == (count - 1, 100)
+    else:
+        assert (lower, upper) == percents
 
 
 def test_what_a_roll_plans_is_asked_about(fleet: Fleet) -> None:
-    now = seen(fleet, 3)
+    now = seen(fleet, 1)
     assert [one.key for one in stuck(fleet, now, waves.roll(fleet, now))] == ["history"]

@@ -70,6 +70,7 @@ def overruns(
     The end must hold, or be better than now in what it overruns, where it deploys tasks that open connections. On the
     way no sum may be over that was not so large before: who shrinks an overrun cluster is not refused.
     """
+    fleet = waves.as_rolled(fleet, seen, planned)
     now = present(fleet, seen, definitions)
     steps = list(_steps(fleet, seen, now, planned, definitions))
     if not steps:

@@ -263,14 +263,16 @@ class Rollout:
     ) -> Halted | None:
         """A deployment that a count, changed while it was under way, leaves without a move."""
         still = all(one.running == one.desired == one.healthy for one in standings)
-        steps = [msgspec.structs.replace(step, count=None) for step in wave]
-        found = replacing.stuck(self._fleet, seen, [tuple(steps)]) if still else ()
+        found = [step.key for step in wave if waves.deadlocked(self._fleet, seen.services[step.key])] if still else []
         if not found:
             under.stuck_since_s = None
         elif under.stuck_since_s is None:
             under.stuck_since_s = now_s
         elif now_s - under.stuck_since_s >= self._limits.taken_s:
-            return self._words.stuck(found)
+            count = seen.services[found[0]].desired
+            return self._words.halted(
+                f"{found[0]}: its count became {count} meanwhile, at which ECS can neither stop nor start a task"
+            )
         return None
 
     def _short_for_s(self, under: _Wave, standings: Sequence[Standing], now_s: float) -> float:

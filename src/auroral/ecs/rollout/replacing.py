@@ -3,6 +3,7 @@
 A rolling deployment leaves at least ⌈count × minimumHealthyPercent ÷ 100⌉ tasks healthy and has at most
 ⌊count × maximumPercent ÷ 100⌋ at once (ECS API Reference, `DeploymentConfiguration`, read in November 2026). Where the
 first is no less than the count, and the second no more, it can neither stop nor start a task, and waits for ever.
+`waves.update` sets other percentages then; what is left is the only task of a service that rolls in place.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from auroral.ecs.rollout import waves
 from auroral.ecs.rollout.waves import Wave
 from auroral.ecs.seen import ClusterSeen
 
-_SEARCHED = 200
-"""Larger counts that are tried: with whole percentages the last one that may come to fit is 100 tasks."""
+_SEARCHED = 3
+"""Larger counts that are tried: from two tasks on there are percentages that fit."""
 
 
 class Stuck(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +34,7 @@ class Stuck(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """The arithmetic."""
-        least, most = _bounds(self.count, self.min_healthy_percent, self.max_percent)
+        least, most = waves.bounds(self.count, (self.min_healthy_percent, self.max_percent))
         return (
             f"{self.key} at {self.count}: ⌈{self.count} × {self.min_healthy_percent} %⌉ = {least} must stay, "
             f"⌊{self.count} × {self.max_percent} %⌋ = {most} may be there: ECS can neither stop nor start a task"
@@ -55,22 +56,17 @@ def stuck(fleet: Fleet, seen: ClusterSeen, planned: Iterable[Wave]) -> tuple[Stu
         tasks = seen.tasks_of(step.key)
         if tasks and all(one.status != "RUNNING" or one.health == "UNHEALTHY" for one in tasks):
             continue
-        own = fleet.services[step.key]
-        least = own.min_healthy_percent if service.min_healthy_percent is None else service.min_healthy_percent
-        most = own.max_percent if service.max_percent is None else service.max_percent
-        if _moves(count, least, most):
-            continue
-        larger = (one for one in range(count + 1, count + _SEARCHED) if _moves(one, least, most))
-        found.append(
-            Stuck(key=step.key, count=count, min_healthy_percent=least, max_percent=most, fits=next(larger, None))
-        )
+        one = fixed(fleet, seen, step.key, count)
+        if one is not None:
+            found.append(one)
     return tuple(found)
 
 
-def _moves(count: int, min_healthy_percent: int, max_percent: int) -> bool:
-    least, most = _bounds(count, min_healthy_percent, max_percent)
-    return least < count or most > count
-
-
-def _bounds(count: int, min_healthy_percent: int, max_percent: int) -> tuple[int, int]:
-    return -(-count * min_healthy_percent // 100), count * max_percent // 100
+def fixed(fleet: Fleet, seen: ClusterSeen, key: str, count: int) -> Stuck | None:
+    """Why a service cannot be rolled at a count, whatever percentages `roll` sets; None: it can."""
+    own, has = fleet.services[key], waves.percents(fleet, seen.services[key])
+    plan = (own.min_healthy_percent, own.max_percent)
+    if not count or any(waves.moves(count, one) for one in (has, plan, waves.fitting(count, plan))):
+        return None
+    larger = (one for one in range(count + 1, count + _SEARCHED) if waves.moves(one, waves.fitting(one, plan)))
+    return Stuck(key=key, count=count, min_healthy_percent=has[0], max_percent=has[1], fits=next(larger, None))

@@ -104,14 +104,72 @@ def update(fleet: Fleet, seen: ClusterSeen, step: Step, *, forced: bool = False)
         arguments["taskDefinition"] = step.task_definition
     if not forced and (step.force or _failed(service)):
         arguments["forceNewDeployment"] = True
-    if not arguments:
+    rolling = _rolling(fleet, service, step, arguments)
+    if not arguments and rolling is None:
         return None
+    words = told(step, service)
+    if rolling is not None:
+        least, most = rolling
+        percents = {"minimumHealthyPercent": least, "maximumPercent": most}
+        # What is left out of it might be reset: the circuit breaker, alarms.
+        arguments["deploymentConfiguration"] = {**service.rolling, **percents}
+        words += f", replaced with {least} % healthy at least and {most} % at most"
     return Call(
         service="ecs",
         operation="update_service",
         arguments={"cluster": fleet.cluster, "service": service.name, **arguments},
-        why=told(step, service),
+        why=words,
     )
+
+
+def moves(count: int, percents: tuple[int, int]) -> bool:
+    """Whether ECS can replace a task at this count: stop one, or start one."""
+    least, most = bounds(count, percents)
+    return least < count or most > count
+
+
+def bounds(count: int, percents: tuple[int, int]) -> tuple[int, int]:
+    """Tasks that must stay, rounded up, and that may be there, rounded down (ECS API Reference,
+    `DeploymentConfiguration`, read in November 2026).
+    """
+    least, most = percents
+    return -(-count * least // 100), count * most // 100
+
+
+def percents(fleet: Fleet, service: ServiceSeen) -> tuple[int, int]:
+    """(minimumHealthyPercent, maximumPercent) that ECS has, else the plan's."""
+    own = fleet.services[service.key]
+    return (
+        service.rolling.get("minimumHealthyPercent", own.min_healthy_percent),
+        service.rolling.get("maximumPercent", own.max_percent),
+    )
+
+
+def fitting(count: int, percents: tuple[int, int]) -> tuple[int, int]:
+    """Those with which one task at a time is replaced, in the way that these have; the same for the only task of a
+    service that would have to stop before its successor starts.
+    """
+    least, most = percents
+    if most > 100:
+        return least, -(-100 * (count + 1) // count)
+    return (100 * (count - 1) // count, most) if count > 1 else percents
+
+
+def deadlocked(fleet: Fleet, service: ServiceSeen) -> bool:
+    """Whether a deployment under way can neither stop nor start a task."""
+    under_way = len(service.deployments) > 1 and service.running > 0
+    return under_way and service.desired > 0 and not moves(service.desired, percents(fleet, service))
+
+
+def as_rolled(fleet: Fleet, seen: ClusterSeen, waves: Iterable[Wave]) -> Fleet:
+    """The fleet with the percentages with which these waves replace tasks."""
+    services = dict(fleet.services)
+    for step in (step for wave in waves for step in wave):
+        service = seen.services[step.key]
+        found = _rolling(fleet, service, step, {"taskDefinition": step.task_definition or service.task_definition})
+        least, most = found or percents(fleet, service)
+        services[step.key] = msgspec.structs.replace(services[step.key], min_healthy_percent=least, max_percent=most)
+    return msgspec.structs.replace(fleet, services=services)
 
 
 def deploys(fleet: Fleet, seen: ClusterSeen, step: Step) -> bool:
@@ -165,6 +223,25 @@ def missing(fleet: Fleet, seen: ClusterSeen, waves: Iterable[Wave]) -> tuple[str
     """Names of services of these waves that ECS does not have."""
     keys = [step.key for wave in waves for step in wave]
     return tuple(fleet.services[key].name for key in keys if seen.services[key].status != "ACTIVE")
+
+
+def _rolling(fleet: Fleet, service: ServiceSeen, step: Step, arguments: Mapping[str, object]) -> tuple[int, int] | None:
+    """The percentages to set; None: those that are there do.
+
+    A plan's are made for its counts: at the counts before a larger plan's, ECS could neither stop nor start a task
+    with them. They come back with the plan's count.
+    """
+    own, has = fleet.services[service.key], percents(fleet, service)
+    plan = (own.min_healthy_percent, own.max_percent)
+    count = service.desired if step.count is None else step.count
+    deployed = "taskDefinition" in arguments or "forceNewDeployment" in arguments or len(service.deployments) > 1
+    if count and service.running and deployed and not moves(count, has):
+        wanted = plan if moves(count, plan) else fitting(count, plan)
+        return wanted if moves(count, wanted) else None
+    set_by_us = service.desired > 0 and not moves(service.desired, plan) and has == fitting(service.desired, plan)
+    if "desiredCount" in arguments and set_by_us and has != plan and moves(count, plan):
+        return plan
+    return None
 
 
 def _grouped(fleet: Fleet, steps: Sequence[Step], *, alone: bool = False) -> tuple[Wave, ...]:

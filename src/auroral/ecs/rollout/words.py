@@ -40,10 +40,10 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse deployments that would never end."""
         reason = "\n".join(["the deployment would never end:", *(f"  {one.text}" for one in found)])
         counts = " ".join(f"{one.key}={one.fits}" for one in found if one.fits is not None)
-        scale = f"`auroral cluster scale {counts}{self.flags}` goes to counts that fit; or " if counts else ""
+        scale = f"`auroral cluster scale {counts}{self.flags}` goes to counts that can be rolled" if counts else ""
         return Halted(
             reason=reason,
-            hint=f"{scale}apply a plan for the counts that run, which sets other percentages; then go on: {self.again}",
+            hint=f"{scale or 'apply a plan for the counts that run'}; then go on: {self.again}",
             exit_code=ExitCode.FAILED,
         )
 
