@@ -193,12 +193,16 @@ def missing_commands(wanted: Iterable[Sequence[str]], known: click.Group | None 
 def _unknown(group: click.Group, line: Sequence[str]) -> list[str]:
     words = list(itertools.takewhile(lambda word: not word.startswith("-"), line))
     command: click.Command | None = group
-    for word in words:
-        command = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
+    used = 0
+    while isinstance(command, click.Group) and used < len(words):
+        command = command.get_command(click.Context(command), words[used])
+        used += 1
     if command is None:
         return [f"auroral {' '.join(words)}"]
     known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
-    return [f"auroral {' '.join(words)} {word}" for word in line if word.startswith("--") and word not in known]
+    own = itertools.takewhile(lambda word: word != "--", line)  # what follows is another program's
+    given = [word.split("=")[0] for word in own if word.startswith("--")]
+    return [f"auroral {' '.join(words[:used])} {word}" for word in given if word not in known]
 
 
 def sweep(process: Process, *, project: str, region: str | None, what: tuple[str, ...], yes: bool) -> ExitCode:
