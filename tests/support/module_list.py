@@ -1,4 +1,4 @@
-"""docs/reference/modules.md: the modules of the packages that reach a deployment, each as its docstring says its duty."""
+"""docs/reference/modules.md: modules of the packages that reach a deployment, each as its docstring says its duty."""
 
 from __future__ import annotations
 
