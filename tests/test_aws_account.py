@@ -37,6 +37,12 @@ def test_a_call_is_answered(account: AwsAccount) -> None:
     assert account.region == REGION
 
 
+def test_a_definition_that_outputs_name_and_nobody_has(account: AwsAccount) -> None:
+    with pytest.raises(AwsError, match="Unable to describe task definition") as told:
+        account.call("ecs", "describe_task_definition", taskDefinition="shop-generator:7")
+    assert "auroral infra output" in told.value.hint
+
+
 def test_every_page_is_read(account: AwsAccount) -> None:
     for number in range(7):
         account.call("logs", "create_log_group", logGroupName=f"/pages/{number}")

@@ -40,6 +40,9 @@ _HINTS_BY_CODE = {
 }
 
 
+_NO_DEFINITION = "the task definition that the outputs name is not there: write them again (`auroral infra output`)"
+
+
 class AwsError(TargetError):
     """A call to AWS that failed."""
 

@@ -37,19 +37,8 @@ def place_of(contract: Contract) -> Place:
 
 def generator_of(account: Account, contract: Contract) -> dict[str, Any]:
     """The generator's task definition, as the last apply registered it. Raises `AwsError`."""
-    from auroral.aws_account import AwsError
-    from auroral.aws_calls import Kind
-
     arn = contract.tasks.generator.task_definition_arn
-    try:
-        return dict(account.call("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"])
-    except AwsError as error:
-        # A definition that is not there is told as a `ClientException`, as any other wrong request.
-        if error.failure.kind is not Kind.INVALID:
-            raise
-        raise AwsError(
-            error.failure, hint=f"{arn} is what the outputs name: write them again (`auroral infra output`)"
-        ) from error
+    return dict(account.call("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"])
 
 
 def room_of(acted: Operated, definition: dict[str, Any] | None) -> Room:
