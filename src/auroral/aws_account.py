@@ -26,8 +26,6 @@ _HINTS = {
     Kind.MISSING: "it is looked for where --region, --profile and the outputs say: see that all are of one deployment",
     Kind.UNREACHABLE: "`aws sts get-caller-identity` says whether AWS can be reached",
 }
-
-
 _SIGNATURE = (
     "the signature is not taken: this machine's clock may be off, or the keys wrong; `auroral doctor` says which"
 )
@@ -38,8 +36,6 @@ _HINTS_BY_CODE = {
     "UnrecognizedClientException": "AWS does not know these keys, or not in this partition: see AWS_PROFILE",
     "InvalidClientTokenId": "AWS does not know these keys, or not in this partition: see AWS_PROFILE",
 }
-
-
 _NO_DEFINITION = "the task definition that the outputs name is not there: write them again (`auroral infra output`)"
 
 
@@ -47,9 +43,13 @@ class AwsError(TargetError):
     """A call to AWS that failed."""
 
     def __init__(self, failure: Failure, *, hint: str = "") -> None:
+        known = _HINTS_BY_CODE.get(failure.code, "") or _HINTS.get(failure.kind, "")
+        # A definition that is not there is told as a `ClientException`, as any other wrong request.
+        if failure.kind is Kind.INVALID and failure.call == "ecs:DescribeTaskDefinition":
+            known = _NO_DEFINITION
         super().__init__(
             f"{failure.call} failed: {failure.code}: {failure.words}",
-            hint=hint or _HINTS_BY_CODE.get(failure.code, "") or _HINTS.get(failure.kind, ""),
+            hint=hint or known,
         )
         self.failure = failure
 
