@@ -99,7 +99,7 @@ def test_that_limits_are_dsqls(tmp_path: Path) -> None:
     ):
         answers(tmp_path, limit(title), {"up": "1x40"}, {"{}": default}, at_s=300)
         answers(tmp_path, limit(title), {recorded: f"{3 * default}x40"}, {"{}": 3 * default}, at_s=300)
-    assert limits.TOKEN_LIFETIME_S in drawn("Age of tokens")
+    assert drawn("Age of tokens") == {None, limits.SESSION_LIFETIME_S + limits.TOKEN_LIFETIME_S}
     assert limits.CONNECT_BURST + 60 * limits.CONNECT_RATE_PER_S in drawn("Connects in a minute, of the bucket")
 
 

@@ -14,10 +14,12 @@ import pytest
 import yaml
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-from auroral.dashboards import grafana, metrics, overview, temporal_server
+from auroral.dashboards import grafana, overview, temporal_server
 from auroral.dashboards.panels import SCREEN_ROWS, Board, CloudQuery, Query, Shape, placed
 from auroral.dashboards.queries import names_in
+from auroral.dashboards.rule_files import KNOWN
 from auroral.errors import UsageError
+from tests.dashboards.asked import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = {"overview": overview.board, "temporal_server": temporal_server.board}
@@ -83,7 +85,7 @@ def test_that_every_query_asks_for_metrics_that_are_known(board: Board) -> None:
             if isinstance(query, Query):
                 names = names_in(query.expr)
                 assert names, query.expr
-                assert names <= set(metrics.BY_NAME), query.expr
+                assert names <= set(KNOWN), query.expr
 
 
 def test_that_lines_of_one_query_are_told_apart_by_their_labels(board: Board) -> None:
@@ -142,6 +144,42 @@ def test_that_limits_are_drawn_as_lines(board: Board, document: dict[str, Any]) 
         overridden = [one["matcher"]["options"] for one in drawn["fieldConfig"]["overrides"]]
         assert overridden == ["ABCDEFGH"[index] for index in limits], panel.title
     assert limited >= 5
+
+
+def test_that_a_number_is_of_now(board: Board, document: dict[str, Any]) -> None:
+    """The last of a range would show what was, for as long as the range, once a series has ended: an alert, a P99."""
+    shown = [panel for panel in panels_of(document) if panel["type"] != "row"]
+    for panel, drawn in zip(board.panels(), shown, strict=True):
+        for query, target in zip(panel.queries, drawn["targets"], strict=True):
+            if isinstance(query, Query):
+                now = panel.shape is Shape.NUMBER
+                assert (target.get("instant", False), target.get("range", False)) == (now, not now), panel.title
+
+
+def test_that_a_count_stands_in_one_bar(board: Board, document: dict[str, Any]) -> None:
+    """`$__rate_interval` is a minute at least: steps of 15 s would draw each count four times."""
+    shown = [panel for panel in panels_of(document) if panel["type"] != "row"]
+    bars = [(one, drawn) for one, drawn in zip(board.panels(), shown, strict=True) if one.shape is Shape.BARS]
+    assert bars
+    for panel, drawn in bars:
+        assert drawn.get("interval") == "1m", panel.title
+
+
+def test_that_the_overview_compares_with_the_deployments_limits() -> None:
+    asked = {one.title: [each for each in one.queries if isinstance(each, Query)] for one in overview.board().panels()}
+    assert "auroral:dsql_connections:limit{}" in asked["DSQL connections used"][0].expr
+    for title, limit in (("DSQL connections", "connections"), ("Connects", "connect_rate")):
+        (line,) = (each for each in asked[title] if each.limit)
+        assert f"auroral:dsql_{limit}:limit{{}}" in line.expr
+
+
+def test_that_no_errors_are_0_and_no_frontend_is_no_number(tmp_path: Path) -> None:
+    (panel,) = (one for one in overview.board().panels() if one.title == "Frontend errors")
+    (query,) = panel.queries
+    assert isinstance(query, Query)
+    served = 'service_requests{cluster="c",service="frontend",namespace="n",operation="x",instance="a:1"}'
+    answers(tmp_path, query.expr, {served: "0+60x40"}, {"{}": 0}, at_s=300, variables={"namespace": ".*"})
+    answers(tmp_path, query.expr, {served: "0+60x4 stale"}, {}, at_s=540, variables={"namespace": ".*"})
 
 
 def test_that_the_overview_is_one_screen() -> None:

@@ -24,6 +24,7 @@ from auroral.dashboards.queries import (
     sum_of,
     top,
 )
+from tests.dashboards.asked import answers
 
 
 def test_that_a_scope_applies_where_the_metric_has_the_label() -> None:
@@ -100,6 +101,16 @@ def test_that_a_label_that_the_metric_has_not_is_refused(ask: Callable[[], str])
 def test_that_a_question_that_fits_not_the_kind_is_refused(ask: Callable[[], str]) -> None:
     with pytest.raises(ValueError, match=r"gauge|counter|histogram"):
         ask()
+
+
+@pytest.mark.parametrize(("values", "counts"), [("7x39 stale _ 7x60", 0), ("7x39 _x64 7x20", 7), ("_x104 7x20", 7)])
+def test_that_what_was_not_scraped_for_a_while_is_not_new(tmp_path: Path, values: str, counts: int) -> None:
+    """A failed scrape ends a series, and the next begins it anew; after longer nothing tells them apart."""
+    query = counted(metrics.TOKENS, ("outcome",), scope=EVERYTHING, over="5m")
+    tokens = 'dsql_tokens{cluster="c",service="history",instance="a:1",outcome="failed"}'
+    at_s = 900 if counts == 0 else 15 * 106
+    given = {tokens: values}
+    answers(tmp_path, query, given, {'{outcome="failed"}': counts}, at_s=at_s)
 
 
 def test_that_a_querys_metrics_are_found() -> None:

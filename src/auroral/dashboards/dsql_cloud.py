@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from auroral.dashboards import metrics
-from auroral.dashboards.metrics import CloudMetric, Metric
+from auroral.dashboards.metrics import CloudMetric
 from auroral.dashboards.overview import DSQL_VARIABLE
 from auroral.dashboards.panels import CloudQuery, Panel, Query, Row, Shape, Unit
-from auroral.dashboards.rule_records import CONNECTION_LIMIT, recorded
+from auroral.dashboards.rule_records import CONNECTION_LIMIT, quota
 from auroral.dsql import limits
 from auroral.dsql.connections import usage_dimensions
 
 _ID = f"${{{DSQL_VARIABLE.name}}}"
-
-
-def quota(recorded_as: Metric, default: float) -> str:
-    """Ask for a limit as the deployment's rules record it; AWS's default where none do."""
-    return f"max({recorded(recorded_as)}) or vector({default})"
 
 
 def _aws(metric: CloudMetric, legend: str) -> CloudQuery:

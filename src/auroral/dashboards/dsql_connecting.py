@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from auroral.dashboards import metrics
-from auroral.dashboards.dsql_cloud import quota
 from auroral.dashboards.metrics import INSTANCE, SERVICE, Metric
 from auroral.dashboards.panels import Panel, Query, Row, Shape, Unit, over
 from auroral.dashboards.queries import OF_CLUSTER, counted, max_of, mean, quantile, rate_of, ratio, series
-from auroral.dashboards.rule_dsql import TOKEN_GRACE
-from auroral.dashboards.rule_records import CONNECT_RATE_LIMIT
+from auroral.dashboards.rule_dsql import TOKEN_OLD_S
+from auroral.dashboards.rule_records import CONNECT_RATE_LIMIT, quota
 from auroral.dsql import limits
 
 MINUTE_S = 60
@@ -114,10 +113,10 @@ CONNECTING = Row(
             unit=Unit.SECONDS,
             shows="Time since the IAM token now in use was signed, the oldest of each service. A token lives for "
             f"{limits.TOKEN_LIFETIME_S // 60} minutes; the next opening after 10 of them signs a new one.",
-            normal="Any age, while openings succeed: DSQL looks at a token only when a session begins.",
-            otherwise="Above a line together with refusals for `auth`: signing fails; see *Tokens*.",
+            normal="Below the line: up to an hour after a start, whose connections all end at about the same time.",
+            otherwise="Above it, or together with refusals for `auth`: signing fails; see *Tokens*.",
             queries=(Query(max_of(metrics.TOKEN_AGE, (SERVICE,)), _WHO),),
-            steps=over(TOKEN_GRACE * limits.TOKEN_LIFETIME_S, warn=limits.TOKEN_LIFETIME_S),
+            steps=over(TOKEN_OLD_S),
         ),
         Panel(
             title="Tokens",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auroral.dashboards import metrics
-from auroral.dashboards.dsql_cloud import COUNTED, quota
+from auroral.dashboards.dsql_cloud import COUNTED
 from auroral.dashboards.dsql_connecting import CONNECTING, STARTING
 from auroral.dashboards.metrics import INSTANCE, SERVICE
 from auroral.dashboards.overview import DSQL_VARIABLE
@@ -31,7 +31,7 @@ from auroral.dashboards.queries import (
     sum_of,
 )
 from auroral.dashboards.rule_dsql import POOL_SHARE
-from auroral.dashboards.rule_records import CONNECT_RATE_LIMIT, CONNECTION_LIMIT
+from auroral.dashboards.rule_records import CONNECT_RATE_LIMIT, CONNECTION_LIMIT, quota
 from auroral.dsql import limits
 from auroral.ecs.health.judgement_stores import FILLING, NEARLY_FULL
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 TAG = "auroral"
 """Of each of our dashboards: they link to each other by it."""
 
+BAR = "1m"
+"""What one bar stands for at least."""
+
 METRICS_TYPE = "grafana-amazonprometheus-datasource"
 CLOUDWATCH_TYPE = "cloudwatch"
 _MIXED = "-- Mixed --"
@@ -110,7 +113,7 @@ def _panel(place: Place, number: int) -> models.Panel:
     builder.id(number).title(panel.title).description(panel.description).unit(panel.unit.value)
     builder.datasource(_source(panel)).targets([])
     for index, query in enumerate(panel.queries):
-        builder.with_target(_target(query, _letter(index)))
+        builder.with_target(_target(query, _letter(index), panel.shape))
     if panel.lowest is not None:
         builder.min(panel.lowest)
     if panel.highest is not None:
@@ -132,7 +135,7 @@ def _number(builder: Any, panel: Panel) -> None:
     from grafana_foundation_sdk.models import common
 
     builder.thresholds(_thresholds(panel.steps or (Step(None, NEUTRAL),)))
-    builder.color_mode(common.BigValueColorMode.VALUE).graph_mode(common.BigValueGraphMode.AREA)
+    builder.color_mode(common.BigValueColorMode.VALUE).graph_mode(common.BigValueGraphMode.NONE)
     builder.reduce_options(builders.ReduceDataOptions().calcs(["lastNotNull"]))
 
 
@@ -142,6 +145,9 @@ def _timeline(builder: Any, panel: Panel) -> None:
 
     bars = panel.shape is Shape.BARS
     builder.draw_style(common.GraphDrawStyle.BARS if bars else common.GraphDrawStyle.LINE)
+    if bars:
+        # A count looks back a minute at least; with steps that are shorter it would stand in several bars.
+        builder.interval(BAR)
     builder.line_width(1).fill_opacity(50 if panel.shape is Shape.STACKED or bars else 8)
     builder.show_points(common.VisibilityMode.NEVER)
     if panel.shape is Shape.STACKED or bars:
@@ -187,12 +193,14 @@ def _thresholds(steps: tuple[Step, ...]) -> Any:
     return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(found)
 
 
-def _target(query: Query | CloudQuery, letter: str) -> Any:
+def _target(query: Query | CloudQuery, letter: str, shape: Shape) -> Any:
     from grafana_foundation_sdk.builders import cloudwatch, prometheus
     from grafana_foundation_sdk.models import cloudwatch as aws
 
     if isinstance(query, Query):
-        asked = prometheus.Dataquery().expr(query.expr).range().ref_id(letter).datasource(_metrics())
+        asked = prometheus.Dataquery().expr(query.expr).ref_id(letter).datasource(_metrics())
+        # A number is of now: the last of a range would be what was, for as long as the range, once a series has ended.
+        asked = asked.instant() if shape is Shape.NUMBER else asked.range()
         return asked.legend_format(query.legend) if query.legend else asked
     target = (
         cloudwatch.CloudWatchMetricsQuery()

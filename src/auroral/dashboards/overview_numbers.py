@@ -18,6 +18,7 @@ from auroral.dashboards.queries import (
     ratio,
     sum_of,
 )
+from auroral.dashboards.rule_records import CONNECTION_LIMIT, quota
 from auroral.dsql import limits
 
 LATE = "5m"
@@ -27,6 +28,8 @@ FRONTEND: Mapping[str, str] = {metrics.SERVICE: "frontend"}
 WAITS_FOR_WORK = "Poll.*|QueryWorkflow|UpdateWorkflowExecution|ExecuteMultiOperation|Watch"
 """Requests that wait for a worker, however fast the server is."""
 ANSWERED: Mapping[str, str] = {**FRONTEND, "operation": f"!~{WAITS_FOR_WORK}"}
+
+_REQUESTS = rate_of(metrics.SERVICE_REQUESTS, (), FRONTEND, scope=OF_NAMESPACE)
 
 BY_DOMAIN: Mapping[str, str] = {"DomainName": "$domain", "ClientId": "*"}
 
@@ -110,12 +113,12 @@ def health() -> tuple[Panel, ...]:
             Unit.SHARE,
             Query(
                 ratio(
-                    rate_of(metrics.SERVICE_ERRORS, (), FRONTEND, scope=OF_NAMESPACE),
-                    rate_of(metrics.SERVICE_REQUESTS, (), FRONTEND, scope=OF_NAMESPACE),
+                    f"{rate_of(metrics.SERVICE_ERRORS, (), FRONTEND, scope=OF_NAMESPACE)} or 0 * {_REQUESTS}",
+                    _REQUESTS,
                 )
             ),
             steps=over(0.01, warn=0.001),
-            empty="0 %",
+            empty="no requests",
             shows="Share of requests that failed by the server's fault; what a caller did wrong does not count.",
             normal="0; brief ones while tasks are replaced.",
             otherwise="Temporal Server, Service health: errors by type; `auroral cluster logs frontend`.",
@@ -126,7 +129,7 @@ def health() -> tuple[Panel, ...]:
             Query(
                 ratio(
                     rate_of(metrics.SERVICE_REQUESTS, (), FRONTEND, scope=OF_CLUSTER),
-                    sum_of(metrics.HOST_RPS_LIMIT, scope=OF_CLUSTER),
+                    sum_of(metrics.HOST_RPS_LIMIT, (), FRONTEND, scope=OF_CLUSTER),
                 )
             ),
             steps=over(0.9, warn=0.7),
@@ -154,10 +157,10 @@ def limits_near() -> tuple[Panel, ...]:
         _stat(
             "DSQL connections used",
             Unit.SHARE,
-            Query(f"{sum_of(metrics.POOL_OPEN, scope=OF_CLUSTER)} / {limits.MAX_CONNECTIONS}"),
+            Query(ratio(sum_of(metrics.POOL_OPEN, scope=OF_CLUSTER), quota(CONNECTION_LIMIT, limits.MAX_CONNECTIONS))),
             steps=over(0.9, warn=0.75),
             empty="no data",
-            shows=f"Connections that the pools keep open, of the {limits.MAX_CONNECTIONS:,} that a cluster admits.",
+            shows="Connections that the pools keep open, of those that the DSQL cluster may have.",
             normal="Below 75 %, so that a rolling deployment has room.",
             otherwise="`auroral capacity plan`: smaller pools or fewer tasks; AWS raises the quota on request.",
         ),

@@ -16,8 +16,9 @@ from auroral.dashboards.queries import OF_CLUSTER, series
 COLUMNS = 24
 """Of Grafana's grid."""
 
-SCREEN_ROWS = 24
-"""Rows of the grid, 38 pixels each, that a screen of 1080 pixels shows below Grafana's own bars."""
+SCREEN_ROWS = 21
+"""Rows of the grid, 38 pixels each, that a browser's window shows below its own bars and Grafana's on a screen of 1080
+pixels: some 800 of them."""
 
 METRICS_UID = "auroral-metrics"
 CLOUDWATCH_UID = "auroral-cloudwatch"

@@ -15,6 +15,9 @@ from auroral.dashboards.metrics import BY_NAME, CLUSTER, NAMESPACE, SERVICE, TAR
 RATE = "$__rate_interval"
 """Grafana's: at least four scrapes, and never less than a step of the panel."""
 
+GAP = "10m"
+"""How long a series may have been away without being taken for new: a scrape that failed, a collector replaced."""
+
 SHOWN: Mapping[str, str] = MappingProxyType({CLUSTER: "=~$cluster", SERVICE: "=~$service", NAMESPACE: "=~$namespace"})
 """What the dashboard's variables choose; each where the metric has the label."""
 
@@ -71,13 +74,14 @@ def counted(
     """Ask how often something rare happened in a time, the first of all times included.
 
     A counter has no series before it has counted, so that `rate` misses its first count: what is new in the time
-    counts from 0 here. Raises `ValueError` for what is no counter, and for a label that the metric has not.
+    counts from 0 here. What was only not scraped for a while, up to `GAP`, is not new. Raises `ValueError` for what
+    is no counter, and for a label that the metric has not.
     """
     _check(metric, by)
     if metric.kind is not Kind.COUNTER:
         raise ValueError(f"{metric.name} is a {metric.kind}, and counts nothing")
     chosen = series(metric, where, scope=scope)
-    before = f"{chosen} offset {over}"
+    before = f"last_over_time({chosen}[{GAP}] offset {over})"
     return _sum(by, f"(increase({chosen}[{over}]) and {before}) or ({chosen} unless {before})")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from auroral.dashboards import metrics as m
 from auroral.dashboards.metrics import CLUSTER, INSTANCE, SERVICE, SERVICES
 from auroral.dashboards.queries import EVERYTHING, min_of, series
-from auroral.dashboards.rules import Alert, RuleFile, Severity
+from auroral.dashboards.rules import INTERVAL_S, Alert, RuleFile, Severity
 from auroral.ecs.health.crash_loop import WINDOW_S
 
 GENERATIONS = 3
@@ -44,16 +44,18 @@ SERVICE_MISSING = Alert(
     description="No task of {{ $labels.service }} has been scraped in {{ $labels.cluster }} for 10 minutes.",
 )
 
+# Of the most that ran at once: what runs now is few after a scaling in, and nothing after `cluster down`.
 CRASH_LOOP = Alert(
     name="TasksDoNotStay",
     asks=f"count by ({CLUSTER}, {SERVICE}) (last_over_time({series(m.UP, _TEMPORAL, scope=EVERYTHING)}[{_OVER}])) / "
-    f"count by ({CLUSTER}, {SERVICE}) ({series(m.UP, _TEMPORAL, scope=EVERYTHING)})",
+    f"max_over_time((count by ({CLUSTER}, {SERVICE}) ({series(m.UP, _TEMPORAL, scope=EVERYTHING)}))"
+    f"[{_OVER}:{INTERVAL_S}s])",
     condition=f"> {GENERATIONS}",
     for_s=0,
     severity=Severity.PAGE,
     summary="Tasks of {{ $labels.service }} start and stop",
     description='{{ $value | printf "%.1f" }} times as many tasks were seen within '
-    f"{WINDOW_S // 60} minutes as run now; two rolls make {GENERATIONS}.",
+    f"{WINDOW_S // 60} minutes as ran at once; two rolls make {GENERATIONS}.",
 )
 
 COLLECTION = RuleFile(

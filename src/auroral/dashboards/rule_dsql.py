@@ -28,8 +28,9 @@ BROKEN_CONNECTS = 5
 
 PERSISTENCE_P99_S = 1.0
 
-TOKEN_GRACE = 2
-"""Lifetimes of a token. One is signed for the next connect: as seldom as a pool replaces, every few minutes."""
+TOKEN_OLD_S = limits.SESSION_LIFETIME_S + limits.TOKEN_LIFETIME_S
+"""A token is signed for the next connect alone, and a pool that was filled at once replaces none of its connections
+before they end, within this lifetime; the token of the last connect may have been nearly as old as one may be."""
 
 _TASK = (CLUSTER, SERVICE, INSTANCE)
 _OF_SERVICE = (CLUSTER, SERVICE)
@@ -145,7 +146,7 @@ TOKENS_FAIL = Alert(
 TOKEN_OLD = Alert(
     name="DsqlTokenOld",
     asks=max_of(m.TOKEN_AGE, _TASK, scope=EVERYTHING),
-    condition=f"> {TOKEN_GRACE * limits.TOKEN_LIFETIME_S}",
+    condition=f"> {TOKEN_OLD_S}",
     for_s=120,
     severity=Severity.TICKET,
     summary="A task of {{ $labels.service }} has not signed a token for long",

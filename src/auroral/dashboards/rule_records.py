@@ -42,6 +42,11 @@ def recorded(metric: Metric) -> str:
     return series(metric, scope=EVERYTHING)
 
 
+def quota(recorded_as: Metric, default: float) -> str:
+    """Ask for a limit as the deployment's rules record it; AWS's default where none do."""
+    return f"max({recorded(recorded_as)}) or vector({default})"
+
+
 def share(part: Metric, whole: Metric, by: tuple[str, ...], where: Mapping[str, str] | None = None) -> str:
     """Ask for the share of one counter in another over `RATIO_OVER`: 0 where the first has not counted yet."""
     chosen = where or {}
