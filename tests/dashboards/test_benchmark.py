@@ -52,6 +52,15 @@ def query(title: str, legend: str = "") -> str:
     return found.expr
 
 
+def test_that_what_drains_long_after_the_last_start_has_no_share(tmp_path: Path) -> None:
+    given = {
+        one("auroral_benchmark_info", FIRST, run_id="run-1"): "1x60",
+        one("auroral_benchmark_scheduled_total", FIRST, process="generator-0"): "0+10x10 100x50",
+        one("auroral_benchmark_workflows_total", FIRST, process="generator-0", outcome="completed"): "0+1x60",
+    }
+    answers(tmp_path, query("Completed of intended"), given, {}, at_s=600)
+
+
 @pytest.mark.parametrize(
     ("run", "expected"), [("run-1", {"{}": 10.0}), ("run-2", {"{}": 20.0}), (".*", {"{}": 30.0}), ("no-such", {})]
 )

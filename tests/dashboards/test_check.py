@@ -9,14 +9,23 @@ import pytest
 
 from auroral.dashboards.ask import asker, plain
 from auroral.dashboards.check import Checked, Finding, Judge, QueryError, checked
-from auroral.dashboards.metrics import CONFLICTS, REPLAYS, WORKFLOW_SUCCESS, Kind, Metric, Source
+from auroral.dashboards.metrics import (
+    BENCHMARK_INFO,
+    CONFLICTS,
+    REPLAYS,
+    SDK_POLLERS,
+    WORKFLOW_SUCCESS,
+    Kind,
+    Metric,
+    Source,
+)
 from auroral.dashboards.questions import Asked, Question
 from auroral.errors import ExitCode
 from tests.support.past import past
 from tests.support.prometheus import prometheus
 
 KNOWN = {
-    **{metric.name: metric for metric in (CONFLICTS, REPLAYS, WORKFLOW_SUCCESS)},
+    **{metric.name: metric for metric in (BENCHMARK_INFO, CONFLICTS, REPLAYS, SDK_POLLERS, WORKFLOW_SUCCESS)},
     "told:count": Metric("told:count", Kind.GAUGE, "things", (), Source.RULES, "somebody who tells it"),
 }
 LOADED = Question("r.yaml", "loaded:sum", Asked.RECORD, "sum(dsql_pool_open)")
@@ -56,6 +65,8 @@ def judge(url: str) -> Judge:
         (Asked.PANEL, "up * on (job) dsql_pool_open", Finding.REFUSED, "many-to-many"),
         (Asked.PANEL, f"rate({CONFLICTS.name}[1m])", Finding.AWAITED, f"{CONFLICTS.name} comes with a conflict"),
         (Asked.PANEL, f"{CONFLICTS.name}_count", Finding.AWAITED, "comes with a conflict"),
+        (Asked.PANEL, "sum(auroral_benchmark_info)", Finding.AWAITED, "comes with a run of the benchmark"),
+        (Asked.PANEL, "sum(temporal_num_pollers)", Finding.AWAITED, "comes with workers of the benchmark"),
         (Asked.PANEL, f"{WORKFLOW_SUCCESS.name}", Finding.MISSING, "there is no metric"),
         (Asked.PANEL, f"{CONFLICTS.name} / nothing", Finding.MISSING, "there is no metric nothing"),
         (Asked.ALERT, 'up{cluster=~".*",service="worker"} == 0', Finding.AWAITED, 'up has had no {service="worker"}'),

@@ -116,13 +116,13 @@ def _glance() -> Row:
                 title="Completed of intended",
                 unit=Unit.SHARE,
                 shows="Completed of the starts intended, in the last five minutes.",
-                normal="100 %; less while a ramp is steep, and more while it drains.",
+                normal="100 %; less while a ramp is steep, more while it drains; then no number.",
                 otherwise="See *Outcomes a second* for what became of the others.",
                 queries=(
                     Query(
                         ratio(
                             _count(metrics.BENCHMARK_WORKFLOWS, over="5m", outcome="completed"),
-                            _count(metrics.BENCHMARK_SCHEDULED, over="5m"),
+                            f"{_count(metrics.BENCHMARK_SCHEDULED, over='5m')} > 0",
                         )
                     ),
                 ),

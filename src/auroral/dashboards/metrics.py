@@ -239,7 +239,7 @@ CACHE_EVICTION_AGE = _times("cache_entry_age_on_eviction", "cache_type", "an ent
 _TASK = "namespace operation task_type"
 TASK_REQUESTS = _counts("task_requests", "tasks", _TASK)
 TASK_LATENCY_QUEUE = _times("task_latency_queue", _TASK)
-"""From the making of a history task to its end."""
+"""From when a history task is due, which is its making for all but timers, to its end."""
 TASK_LATENCY_LOAD = _times("task_latency_load", _TASK)
 TASK_LATENCY_SCHEDULE = _times("task_latency_schedule", _TASK)
 TASK_LATENCY_PROCESSING = _times("task_latency_processing", _TASK)
@@ -263,7 +263,7 @@ GC_PAUSE = _times("memory_gc_pause_ms")
 
 
 def _sdk(kind: Kind, name: str, unit: str, labels: str, after: str = "") -> Metric:
-    return _metric(Source.SDK, kind, name, unit, f"{labels} process", after=after)
+    return _metric(Source.SDK, kind, name, unit, f"{labels} process", after=after or "workers of the benchmark")
 
 
 # The SDK's core in the benchmark's processes, as the benchmark's endpoint shows it: namespaces unchanged.
@@ -312,7 +312,7 @@ SDK_ACTIVITY_FAILURES = _sdk(
 
 
 def _benchmark(kind: Kind, name: str, unit: str, labels: str) -> Metric:
-    return _metric(Source.BENCHMARK, kind, name, unit, labels)
+    return _metric(Source.BENCHMARK, kind, name, unit, labels, after="a run of the benchmark")
 
 
 BENCHMARK_INFO = _benchmark(Kind.GAUGE, benchmark.INFO, "run", "run_id")

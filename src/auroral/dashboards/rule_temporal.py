@@ -167,7 +167,7 @@ HISTORY_LAG = Alert(
     for_s=600,
     severity=Severity.TICKET,
     summary="History's tasks lag: {{ $labels.operation }}",
-    description="The slowest hundredth has taken over {{ $value | humanizeDuration }} from its making to its end, "
+    description="The slowest hundredth has taken over {{ $value | humanizeDuration }} from being due to its end, "
     f"for 10 minutes; {HISTORY_LAG_P99_S:g} s is the threshold.",
 )
 

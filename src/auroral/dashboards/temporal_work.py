@@ -256,7 +256,7 @@ def _tasks() -> tuple[Panel, ...]:
     by = ("task_type",)
     return (
         Panel(
-            title="From making to end, P99",
+            title="From due to end, P99",
             unit=Unit.SECONDS,
             queries=(
                 Query(
