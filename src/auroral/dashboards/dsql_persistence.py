@@ -235,8 +235,8 @@ _TRANSACTIONS = Row(
         Panel(
             title="Transaction latency",
             unit=Unit.SECONDS,
-            shows="From begin to end, by outcome. Quantiles are no finer than the histogram's buckets (100 ms and up): "
-            "below that the mean tells more.",
+            shows="From begin to end, by outcome. Quantiles are no finer than the histogram's buckets (10, 20, 50, "
+            "100 ms): between them the mean tells more.",
             normal="A mean of some tens of milliseconds.",
             otherwise="With conflicts: a hot row. Without: see *Commit latency* below for DSQL's own part.",
             queries=(

@@ -124,7 +124,7 @@ def quantile(
 ) -> str:
     """Ask for a quantile of a histogram, 0.99 for P99, over all tasks together.
 
-    Between the bounds of a bucket it is drawn as a line: Temporal's are 0.1, 0.2, 0.5, 1 s and so on. Raises
+    Between the bounds of a bucket it is drawn as a line: Temporal's are 1, 2, 5, 10, 20 ms and so on. Raises
     `ValueError` for what is no histogram, for a share beyond 0 and 1, and for a label that the metric has not.
     """
     _check(metric, by)
