@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
 from auroral.bench.options import GROUPS, SETTINGS, WORKER_SETTINGS
+from auroral.cli.command import Command
 from auroral.config import Setting
 from tests.cli.conftest import Cli
 
@@ -37,3 +39,8 @@ def test_the_commands_of_a_group_have_a_line_each(cli: Cli) -> None:
         [line] = [line for line in lines if line.startswith(f"  {name} ")]
         assert line.endswith(".")
         assert "..." not in line
+
+
+def test_help_is_the_same_whoever_made_the_first_context() -> None:
+    command = Command("alone", help="Do.")
+    assert command.get_help_option_names(click.Context(command)) == {"-h", "--help"}

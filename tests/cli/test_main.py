@@ -116,7 +116,8 @@ def test_a_bug_without_a_temp_dir_is_told_on_stderr(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_interrupt_from_the_first_moment(number: signal.Signals) -> None:
     code = (
-        "import os, sys, click; from auroral.cli import main; "
+        "import os, signal, sys, click; signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # `nohup make test` ignores it
+        "from auroral.cli import main; "
         f"main.root.commands['fail'] = click.Command('fail', callback=lambda: os.kill(os.getpid(), {int(number)})); "
         "sys.argv = ['auroral', 'fail']; main.entry_point()"
     )

@@ -69,7 +69,7 @@ def test_every_module_has_its_tests() -> None:
 
 
 def test_formatted(workshop: Workshop) -> None:
-    ended = workshop.terraform(workshop.folder, "fmt", "-check", "-recursive", "infra", check=False)
+    ended = workshop.terraform(workshop.folder, "fmt", "-check", "-recursive", str(INFRA), check=False)
     assert ended.returncode == 0, f"run: terraform fmt -recursive infra\n{ended.stdout}{ended.stderr}"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+import jsonschema
 import msgspec
 import pytest
 
@@ -75,7 +76,6 @@ def test_the_document_is_read_back_and_keeps_its_name() -> None:
 
 
 def test_the_document_fits_its_schema() -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     aws, seen = in_trouble()
     rules = json.loads(schema())
     for found in (documented(aws, seen), documented(deployed(settled=False)), documented(deployed(), stores=False)):

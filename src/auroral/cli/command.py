@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from auroral.config import Setting
 
 WIDTH = 80
+HELP_OPTIONS = ["-h", "--help"]
 
 
 class Group(click.Group):
     """A group whose commands are imported when they are used: `name → (module:attribute, short help)`."""
 
     def __init__(self, name: str, *, lazy: Mapping[str, tuple[str, str]] | None = None, **attributes: Any) -> None:
-        settings = {"max_content_width": WIDTH, "help_option_names": ["-h", "--help"]}
+        settings = {"max_content_width": WIDTH, "help_option_names": HELP_OPTIONS}
         super().__init__(
             name, context_settings=settings, invoke_without_command=True, callback=_no_command, **attributes
         )
@@ -82,6 +83,11 @@ class SettingOption(click.Option):
 
 class Command(click.Command):
     """A command whose errors know which command they are of."""
+
+    def __init__(self, name: str | None, **attributes: Any) -> None:
+        # click keeps the help option that a command's first context gives it: each names its own.
+        settings = {"help_option_names": HELP_OPTIONS, **(attributes.pop("context_settings", None) or {})}
+        super().__init__(name, context_settings=settings, **attributes)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments. click's parser leaves the context out of some of its errors."""

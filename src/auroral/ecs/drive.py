@@ -9,7 +9,7 @@ from auroral.aws_account import Account, AwsError, perform
 from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, Machine, Run
 from auroral.ecs.seen import ClusterSeen
 from auroral.ecs.waiter import Patience, Waiter
-from auroral.errors import AuroralError, TargetError
+from auroral.errors import AuroralError, ExitCode, TargetError
 
 Say = Callable[[str], None]
 Work = Callable[[], Decision | None]
@@ -17,7 +17,9 @@ Work = Callable[[], Decision | None]
 
 
 class HaltedError(AuroralError):
-    """A machine stopped before its end."""
+    """A machine stopped before its end, for the reason and with the exit code that it gave."""
+
+    exit_code = ExitCode.UNREACHABLE
 
     def __init__(self, halted: Halted) -> None:
         super().__init__(halted.reason, hint=halted.hint)
