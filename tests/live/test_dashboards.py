@@ -66,6 +66,10 @@ AWAITED = {
     "shard_closed_count": "a history that is killed gives nothing up",
     "get_engine_for_shard_errors": "by chance",
     "task_errors_workflow_busy": "by chance",
+    "task_errors": "by chance",
+    "cache_errors": "by chance",
+    "sharditem_removed_count": "by chance",
+    "temporal_sticky_cache_miss_total": "by chance",
     "dsql_transaction_replays_exhausted": "by chance",
     "ALERTS": "by the time that they wait",
 }
