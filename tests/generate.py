@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from auroral.bench import compare
 from auroral.bench.options import CONFIG_VARIABLE, GROUPS, SETTINGS
 from auroral.bench.result import SCHEMA_ID, schema
 from auroral.capacity import document
@@ -94,6 +95,11 @@ def result_schema() -> str:
     return _schema("auroral benchmark result", SCHEMA_ID, schema())
 
 
+def compare_schema() -> str:
+    """The JSON Schema of `auroral bench compare --json`."""
+    return _schema("auroral comparison", compare.SCHEMA_ID, compare.schema())
+
+
 def plan_schema() -> str:
     """The JSON Schema of `auroral capacity plan --json`."""
     return _schema("auroral capacity plan", document.SCHEMA_ID, document.schema())
@@ -117,6 +123,7 @@ def files() -> dict[str, str]:
     """Every generated file, by its name in docs/reference."""
     return {
         "cli.md": cli_reference(),
+        "compare-schema.json": compare_schema(),
         "configuration.md": configuration_reference(),
         "modules.md": module_list(),
         "plan-schema.json": plan_schema(),

@@ -13,7 +13,15 @@ from auroral.bench.result import Result, encode
 from tests import generate
 from tests.support.sample_results import MAKERS
 
-NAMES = ["cli.md", "configuration.md", "modules.md", "plan-schema.json", "result-schema.json", "simulation-schema.json"]
+NAMES = [
+    "cli.md",
+    "compare-schema.json",
+    "configuration.md",
+    "modules.md",
+    "plan-schema.json",
+    "result-schema.json",
+    "simulation-schema.json",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -221,3 +221,8 @@ def test_the_logs_header_and_maximum_are_whole() -> None:
 def test_a_tag_that_would_break_its_line_is_refused() -> None:
     with pytest.raises(ValueError, match="without commas"):
         write_log(io.StringIO(), 0, [Interval(tag="a,b", start_s=0, length_s=1, max_us=1, payload="x")])
+
+
+@given(samples)
+def test_indices_are_the_buckets_of_all_values_in_order(values: list[int]) -> None:
+    assert recorded(values).indices() == sorted(map(bucket_index, values))

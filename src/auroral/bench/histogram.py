@@ -148,6 +148,10 @@ class Histogram:
             for percentile, value in zip(percentiles, self.values_at(percentiles, censored), strict=True)
         ]
 
+    def indices(self) -> list[int]:
+        """The bucket of every value, in order."""
+        return [index for index in sorted(self._counts) for _ in range(self._counts[index])]
+
     def cumulative(self, bounds_us: Sequence[int]) -> list[int]:
         """How many values are at most each bound, as Prometheus counts. A bound's own bucket counts with it."""
         indices, ranks = self._ranks()

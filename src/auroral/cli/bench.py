@@ -60,6 +60,29 @@ def _report(context: click.Context, /, directory: str, **params: str) -> ExitCod
     return report(process, directory, params["format"])
 
 
+@click.pass_context
+def _compare(
+    context: click.Context,
+    /,
+    *,
+    sides: tuple[str, ...],
+    json: bool,
+    markdown: bool,
+    **params: Any,
+) -> ExitCode:
+    from auroral.cli.bench_compare import compare_runs
+
+    if json and markdown:
+        raise click.UsageError("expected one of --json and --markdown, but both came")
+    process: Process = context.obj
+    return compare_runs(
+        process,
+        sides,
+        form="json" if json else "markdown" if markdown else "text",
+        **params,
+    )
+
+
 bench.add_command(
     SettingCommand(
         "run",
@@ -113,6 +136,36 @@ bench.add_command(
                 show_default=True,
                 help="What to print: the summary, the result document or the page.",
             ),
+        ],
+    )
+)
+bench.add_command(
+    Command(
+        "compare",
+        callback=_compare,
+        short_help="Say whether one run differs from another.",
+        help="Say whether B differs from A in latency, completed rate and outcomes, each with a confidence "
+        "interval.\n\n"
+        "A and B are directories of runs, or their result.json; repeated runs of one side, with commas between them, "
+        "are pooled. A baseline of several runs is what tells a change from an ordinary day.",
+        epilog="Exit codes: 0 not worse, 1 worse, 2 wrong usage or not comparable, 5 inconclusive.",
+        params=[
+            click.Argument(["sides"], metavar="[A B]", nargs=-1),
+            click.Option(["--baseline"], metavar="DIRECTORY", multiple=True, help="A run of A; several times."),
+            click.Option(["--candidate"], metavar="DIRECTORY", multiple=True, help="A run of B; several times."),
+            click.Option(["--anyway"], is_flag=True, help="Compare runs of different loads too, where that can be."),
+            click.Option(
+                ["--seed"], type=click.IntRange(0), default=1, show_default=True, help="Of the resamples' randomness."
+            ),
+            click.Option(
+                ["--resamples"],
+                type=click.IntRange(500, 100_000),
+                default=2000,
+                show_default=True,
+                help="How often both sides are drawn anew.",
+            ),
+            click.Option(["--json"], is_flag=True, help="Print the document auroral.compare/1."),
+            click.Option(["--markdown"], is_flag=True, help="Print Markdown for a pull request."),
         ],
     )
 )
