@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +36,9 @@ class Program:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._process: subprocess.Popen[str] | None = None
+        self._stopped = False
+        # A program runs before `Popen` has returned: whoever stops it then must wait until it can be named.
+        self._starting = threading.Lock()
 
     def ask(self, program: str, *arguments: str, **more: str) -> str | None:
         """What it prints, on stderr where stdout stays empty; None where it is not on PATH.
@@ -45,15 +49,18 @@ class Program:
         if path is None:
             return None
         try:
-            self._process = subprocess.Popen(
-                [path, *arguments],
-                env={**self._environ, **more},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-            )
+            with self._starting:
+                if self._stopped:
+                    return None
+                self._process = subprocess.Popen(
+                    [path, *arguments],
+                    env={**self._environ, **more},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    errors="replace",
+                )
         except OSError as error:  # as of another machine's architecture
             return f"it cannot be run: {error.strerror}"
         with self._process as process:
@@ -65,9 +72,11 @@ class Program:
         return out or err
 
     def stop(self) -> None:
-        """End it, where it runs."""
-        if self._process is not None:
-            self._process.kill()
+        """End it, where it runs, and start none any more."""
+        with self._starting:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
 
 
 def _plugin(program: Program) -> Check:
