@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auroral.aws_settings import REGION_VARIABLES, choose_region, parse_port, parse_region, with_one_region
+from auroral.aws_settings import REGION_VARIABLES, choose_region, parse_port, parse_region, region_of, with_one_region
 from auroral.config import Layer, Origin, Resolved
 from auroral.errors import Problem
 
@@ -56,3 +56,9 @@ def test_an_endpoint_without_a_region() -> None:
     assert [one.expected for one in problems] == ["--region"]
     choose_region(resolved(None, Layer.DEFAULT), "", problems, without="--region")
     assert len(problems) == 1  # a region that could not be read is told once
+
+
+def test_the_region_of_the_environment() -> None:
+    assert region_of({"AWS_REGION": " eu-west-1 ", "AWS_DEFAULT_REGION": "us-east-1"}) == "eu-west-1"
+    assert region_of({"AWS_REGION": " ", "AWS_DEFAULT_REGION": "us-east-1"}) == "us-east-1"
+    assert region_of({}) is None

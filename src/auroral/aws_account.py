@@ -160,12 +160,11 @@ class AwsAccount:
             return self._clients[service]
 
 
-class DryRun:
-    """Passes on what reads, and says what would be changed instead of changing it."""
+class Before:
+    """A door before another one: what it does with a call is for whoever derives from it."""
 
-    def __init__(self, account: Account, say: Callable[[str], None]) -> None:
+    def __init__(self, account: Account) -> None:
         self._account = account
-        self._say = say
 
     @property
     def region(self) -> str:
@@ -176,6 +175,14 @@ class DryRun:
     def profile(self) -> str | None:
         """Of AWS's configuration."""
         return self._account.profile
+
+
+class DryRun(Before):
+    """Passes on what reads, and says what would be changed instead of changing it."""
+
+    def __init__(self, account: Account, say: Callable[[str], None]) -> None:
+        super().__init__(account)
+        self._say = say
 
     def call(self, service: str, operation: str, /, **arguments: Any) -> Mapping[str, Any]:
         """The answer of a call that reads; nothing for one that would change something."""

@@ -27,6 +27,11 @@ def parse_region(text: str) -> str:
     return text
 
 
+def region_of(environ: Mapping[str, str]) -> str | None:
+    """The region that the environment names; AWS_REGION is the stronger one in every SDK."""
+    return next((text for name in REGION_VARIABLES if (text := environ.get(name, "").strip())), None)
+
+
 def with_one_region(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment with one of AWS's two names for the region, which often stand beside each other.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auroral.aws_settings import with_one_region
+from auroral.aws_settings import region_of
 from auroral.bench import log_document, object_place
 from auroral.bench.result import Result, encode
 from auroral.cli.process import Process
@@ -44,6 +44,6 @@ def _storage(process: Process) -> Storage:
     """Raises `UsageError`."""
     from auroral.aws_account import AwsAccount
 
-    environ = with_one_region(process.environ)
-    region = environ.get("AWS_REGION", "").strip() or environ.get("AWS_DEFAULT_REGION", "").strip() or None
+    environ = process.environ
+    region = region_of(environ)
     return AwsAccount(region=region, profile=environ.get("AWS_PROFILE") or None)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from auroral.cli.deployed import Operated
-from auroral.cli.own_commands import asked
+from auroral.cli.own_commands import asked, flags_of
 from auroral.cli.process import Process
 from auroral.errors import AuroralError, ExitCode, TargetError, UsageError
 
@@ -18,7 +18,6 @@ SKIP = "--skip-preflight"
 _SCHEMA = ("schema", "status")
 _VISIBILITY = ("visibility", "status")
 _NAMES_ALONE = "names alone do not say where schema, roles and visibility are to be looked for"
-_TAKEN = ("--outputs", "--stack", "--region", "--profile")
 
 
 class MissingError(AuroralError):
@@ -36,7 +35,7 @@ def check(process: Process, found: Operated) -> None:
             _NAMES_ALONE,
             hint=f"give --outputs or --stack instead of --cluster; or {SKIP}, once you know that they are there",
         )
-    flags = _flags(found)
+    flags = flags_of(found.flags)
     process.err("looking for schema and roles")
     text = _asked(process, [*_SCHEMA, *flags, "--", "-json"])
     missing = of_schema(text)
@@ -56,13 +55,8 @@ def lines(found: Operated) -> list[str]:
     """The commands that it would run, for whoever wants to see only."""
     if found.deployment is None:
         return [f"refused: {_NAMES_ALONE}"]
-    flags = _flags(found)
+    flags = flags_of(found.flags)
     return [_line(_SCHEMA, flags), _line(_VISIBILITY, flags)]
-
-
-def _flags(found: Operated) -> list[str]:
-    pairs = zip(found.flags[::2], found.flags[1::2], strict=True)
-    return [part for flag, value in pairs if flag in _TAKEN for part in (flag, value)]
 
 
 def _line(words: Sequence[str], flags: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from auroral.cli import own_commands
 from auroral.cli.own_commands import asked
 from auroral.cli.process import Process
 from auroral.errors import AuroralError, ExitCode, TargetError
@@ -19,14 +20,11 @@ if TYPE_CHECKING:
 SCHEMA = ("schema", "status")
 VISIBILITY = ("visibility", "status")
 BENCHMARK = ("bench", "remote", "run")
-_TAKEN = ("--outputs", "--stack", "--region", "--profile")
 
 
 def flags_of(named: Sequence[str], where: str | None) -> list[str]:
     """Those that name the deployment, as `auroral schema` and `auroral visibility` take them."""
-    pairs = zip(named[::2], named[1::2], strict=True)
-    flags = [part for flag, value in pairs if flag in _TAKEN for part in (flag, value)]
-    return [*flags, *(("--where", where) if where else ())]
+    return [*own_commands.flags_of(named), *(("--where", where) if where else ())]
 
 
 def lines(named: Sequence[str], where: str | None) -> dict[str, str]:

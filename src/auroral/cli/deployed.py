@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from auroral.aws_settings import with_one_region
+from auroral.aws_settings import region_of
 from auroral.cli.process import Process
 from auroral.deployment import Deployment, load_outputs, parse_outputs
 from auroral.errors import UsageError
@@ -81,10 +81,10 @@ def operated(
         raise UsageError(f"expected one of --outputs, --stack and --cluster, found {found}", hint=HINT)
     if project is not None and cluster is None:
         raise UsageError("--project is for --cluster: outputs name their own project", hint="leave it out")
-    environ = with_one_region(process.environ)
+    environ = process.environ
     deployment = find_deployment(process, outputs, stack, profile)
     fleet = _fleet(deployment) if deployment is not None else None
-    where = region or (deployment.region if deployment else None) or _region(environ)
+    where = region or (deployment.region if deployment else None) or region_of(environ)
     named_profile = profile or environ.get("AWS_PROFILE") or None
     door = (account or AwsAccount)(region=where, profile=named_profile)
     if fleet is None:
@@ -125,7 +125,3 @@ def _fleet(deployment: Deployment) -> Fleet:
             f"{deployment.source} has no output contract: expected the outputs of the platform stack", hint=HINT
         )
     return of_contract(deployment.contract, deployment.source)
-
-
-def _region(environ: dict[str, str]) -> str | None:
-    return environ.get("AWS_REGION", "").strip() or environ.get("AWS_DEFAULT_REGION", "").strip() or None

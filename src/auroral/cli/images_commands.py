@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from auroral import __version__, tfvars_text
-from auroral.aws_settings import with_one_region
+from auroral.aws_settings import region_of
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, UsageError
 from auroral.images import lines, tools
@@ -82,8 +82,8 @@ def push(
     settings = _settings(
         process, root, names, platform=platform, tag=tag, build_arg=build_arg, builder=builder, anew=rebuild
     )
-    environ = with_one_region(process.environ)
-    where = region or environ.get("AWS_REGION", "").strip() or environ.get("AWS_DEFAULT_REGION", "").strip() or None
+    environ = process.environ
+    where = region or region_of(environ)
     account = AwsAccount(region=where, profile=profile or environ.get("AWS_PROFILE") or None)
     pushing = Push(settings, Ecr(account, project), process.err)
     planned = pushing.plan(names)

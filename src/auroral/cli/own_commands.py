@@ -12,6 +12,14 @@ from auroral.errors import ExitCode
 ELSEWHERE = ("DSQL_ENDPOINT", "TEMPORAL_OPENSEARCH_HOST", "TEMPORAL_OPENSEARCH_INDEX")
 """What would have the command ask another store than the deployment's."""
 
+_NAMING = ("--outputs", "--stack", "--region", "--profile")
+
+
+def flags_of(named: Sequence[str]) -> list[str]:
+    """Of the flags that named a deployment (`Operated.flags`) those that `auroral schema` and `visibility` take."""
+    pairs = zip(named[::2], named[1::2], strict=True)
+    return [part for flag, value in pairs if flag in _NAMING for part in (flag, value)]
+
 
 def asked(process: Process, words: Sequence[str]) -> tuple[str, int]:
     """The stdout and status of `auroral WORDS`. Raises `KeyboardInterrupt` where it was interrupted."""

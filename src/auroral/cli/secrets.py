@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from auroral.aws_settings import with_one_region
+from auroral.aws_settings import region_of
 from auroral.cli.command import WIDTH, Command, Group
 from auroral.cli.confirm import confirm
 from auroral.cli.process import Process
@@ -52,8 +52,8 @@ def _grafana(
         project, region, secret_id = _deployed(outputs)
     project = checked_project(project or "auroral")
     file = TfvarsFile(tfvars, "grafana_secret_arn") if tfvars is not None else None
-    environ = with_one_region(process.environ)
-    where = region or environ.get("AWS_REGION", "").strip() or environ.get("AWS_DEFAULT_REGION", "").strip() or None
+    environ = process.environ
+    where = region or region_of(environ)
     account = AwsAccount(region=where, profile=profile or environ.get("AWS_PROFILE") or None)
     secret = GrafanaSecret(account, project, secret_id)
     found = secret.look()

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from auroral import aws
-from auroral.aws_account import Account, AwsError, listed
+from auroral.aws_account import Account, AwsError, Before, listed
 from auroral.aws_calls import Failure, Kind
 from auroral.doctor import account as judged
 from auroral.doctor.account import Caller, Credentials
@@ -29,22 +29,12 @@ class Opened(Account, Protocol):
         """boto3's."""
 
 
-class Watched:
+class Watched(Before):
     """Passes calls on, and remembers whether AWS answered any of them."""
 
     def __init__(self, account: Account) -> None:
-        self._account = account
+        super().__init__(account)
         self.answered = False
-
-    @property
-    def region(self) -> str:
-        """Where it is asked."""
-        return self._account.region
-
-    @property
-    def profile(self) -> str | None:
-        """Of AWS's configuration."""
-        return self._account.profile
 
     def call(self, service: str, operation: str, /, **arguments: Any) -> Mapping[str, Any]:
         """The answer. Raises `AwsError`."""

@@ -25,6 +25,7 @@ from auroral.ecs.definition import (
 )
 from auroral.ecs.fleet import BENCHMARK_WORKER, ORDER, Fleet, Pool
 from auroral.ecs.observe import SERVICES_AT_ONCE
+from auroral.ecs.scaling import groups_named, targets_of
 from auroral.errors import UsageError
 
 KEYS = (*ORDER, BENCHMARK_WORKER)
@@ -140,14 +141,8 @@ def _pools(account: Account, project: str, providers: Sequence[str]) -> dict[str
     }
     if not groups:
         return {}
-    names = [group for group in groups.values() if group]
-    arguments = {"AutoScalingGroupNames": names}
-    described = {
-        str(one["AutoScalingGroupName"]): one
-        for one in listed(
-            account, "autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", token="NextToken", **arguments
-        )
-    }
+    named = groups_named(account, filter(None, groups.values()))
+    described = {str(one["AutoScalingGroupName"]): one for one in named}
     pools = {}
     for provider, group in groups.items():
         one = described.get(group, {})
@@ -167,28 +162,13 @@ def _autoscaling(
     account: Account, cluster: str, services: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, tuple[int, int]]:
     """Service's name → least and most tasks. Whoever may not ask for it goes on without."""
-    names = {f"service/{cluster}/{one['serviceName']}": str(one["serviceName"]) for one in services.values()}
     try:
-        targets = list(
-            listed(
-                account,
-                "application-autoscaling",
-                "describe_scalable_targets",
-                "ScalableTargets",
-                token="NextToken",
-                ServiceNamespace="ecs",
-                ResourceIds=list(names),
-            )
-        )
+        targets = targets_of(account, cluster, [str(one["serviceName"]) for one in services.values()])
     except AwsError as error:
         if error.failure.kind is Kind.DENIED:
             return {}
         raise
-    return {
-        names[one["ResourceId"]]: (int(one.get("MinCapacity", 0)), int(one.get("MaxCapacity", 0)))
-        for one in targets
-        if one.get("ResourceId") in names
-    }
+    return {name: (int(one.get("MinCapacity", 0)), int(one.get("MaxCapacity", 0))) for name, one in targets.items()}
 
 
 def _names(expected: str, arns: Iterable[str]) -> str:

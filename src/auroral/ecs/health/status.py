@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from auroral.aws_account import Account, AwsError, listed
+from auroral.aws_account import Account, AwsError
 from auroral.aws_calls import Kind
 from auroral.ecs.definition import container_of
 from auroral.ecs.fleet import Fleet
@@ -17,6 +17,7 @@ from auroral.ecs.health.crash_loop import suspected
 from auroral.ecs.health.prometheus import Ask
 from auroral.ecs.health.snapshot import GroupSeen, Membership, Part, Snapshot
 from auroral.ecs.observe import Observer
+from auroral.ecs.scaling import groups_named
 from auroral.ecs.seen import ClusterSeen
 from auroral.errors import AuroralError
 
@@ -143,17 +144,8 @@ class _Parts:
 def _groups(account: Account, fleet: Fleet) -> dict[str, GroupSeen]:
     """The Auto Scaling groups by pool, with why one that lacks instances gets none."""
     names = {pool.group: key for key, pool in fleet.pools.items() if pool.group}
-    if not names:
-        return {}
     groups = {}
-    for one in listed(
-        account,
-        "autoscaling",
-        "describe_auto_scaling_groups",
-        "AutoScalingGroups",
-        token="NextToken",
-        AutoScalingGroupNames=list(names),
-    ):
+    for one in groups_named(account, names):
         name = str(one["AutoScalingGroupName"])
         serving = sum(1 for instance in one.get("Instances") or () if instance.get("LifecycleState") == "InService")
         wanted = max(int(one.get("DesiredCapacity", 0)), int(one.get("MinSize", 0)))

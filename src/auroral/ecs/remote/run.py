@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from auroral.aws_account import Account, AwsError
+from auroral.aws_account import Account, AwsError, Before
 from auroral.aws_calls import Failure, Kind
 from auroral.bench import log_document
 from auroral.bench.object_place import Place
@@ -197,19 +197,12 @@ class RemoteRun:
                 return
 
 
-class _Placing:
+class _Placing(Before):
     """Makes a failure of what RunTask answers where it places nothing."""
 
     def __init__(self, account: Account, cluster: str) -> None:
-        self._account, self._cluster = account, cluster
-
-    @property
-    def region(self) -> str:
-        return self._account.region
-
-    @property
-    def profile(self) -> str | None:
-        return self._account.profile
+        super().__init__(account)
+        self._cluster = cluster
 
     def call(self, service: str, operation: str, /, **arguments: Any) -> Mapping[str, Any]:
         answer = self._account.call(service, operation, **arguments)

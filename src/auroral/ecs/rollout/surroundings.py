@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from auroral.aws_account import Account, AwsError, listed
+from auroral.aws_account import Account, AwsError
 from auroral.aws_calls import Kind
 from auroral.ecs.definition import environment_of, share_of
 from auroral.ecs.fleet import DsqlShare, Fleet
 from auroral.ecs.rollout.connects import ScalableTarget
 from auroral.ecs.rollout.loads import used
 from auroral.ecs.rollout.room import Group
+from auroral.ecs.scaling import groups_named, targets_of
 from auroral.ecs.seen import ClusterSeen
 from auroral.errors import TargetError
 
@@ -88,32 +89,21 @@ def running(account: Account, fleet: Fleet, seen: ClusterSeen) -> dict[str, Dsql
 
 def targets(account: Account, fleet: Fleet, say: Say) -> dict[str, ScalableTarget]:
     """What Application Auto Scaling may do, by key. Whoever may not ask is told, and goes on without."""
-    keys = {f"service/{fleet.cluster}/{one.name}": key for key, one in fleet.services.items()}
+    keys = {one.name: key for key, one in fleet.services.items()}
     try:
-        found = list(
-            listed(
-                account,
-                "application-autoscaling",
-                "describe_scalable_targets",
-                "ScalableTargets",
-                token="NextToken",
-                ServiceNamespace="ecs",
-                ResourceIds=list(keys),
-            )
-        )
+        found = targets_of(account, fleet.cluster, keys)
     except AwsError as error:
         if error.failure.kind is not Kind.DENIED:
             raise
         say(f"autoscaling is not looked at: {error.failure.call}: {error.failure.code}; the plan's maxima count")
         return {}
     return {
-        keys[one["ResourceId"]]: ScalableTarget(
+        keys[name]: ScalableTarget(
             minimum=int(one.get("MinCapacity", 0)),
             maximum=int(one.get("MaxCapacity", 0)),
             suspended=bool((one.get("SuspendedState") or {}).get("DynamicScalingOutSuspended")),
         )
-        for one in found
-        if one.get("ResourceId") in keys
+        for name, one in found.items()
     }
 
 
@@ -121,19 +111,8 @@ def groups(account: Account, fleet: Fleet, say: Say) -> dict[str, Group]:
     """The pools' Auto Scaling groups as they are, by key of the pool; as planned where they may not be looked at."""
     planned = {key: Group(name=one.group, maximum=one.maximum, desired=0) for key, one in fleet.pools.items()}
     names = {one.group: key for key, one in fleet.pools.items() if one.group}
-    if not names:
-        return planned
     try:
-        found = list(
-            listed(
-                account,
-                "autoscaling",
-                "describe_auto_scaling_groups",
-                "AutoScalingGroups",
-                token="NextToken",
-                AutoScalingGroupNames=list(names),
-            )
-        )
+        found = groups_named(account, names)
     except AwsError as error:
         if error.failure.kind is not Kind.DENIED:
             raise
