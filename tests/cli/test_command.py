@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
 from auroral.bench.options import GROUPS, SETTINGS, WORKER_SETTINGS
@@ -42,6 +43,6 @@ def test_the_commands_of_a_group_have_a_line_each(cli: Cli) -> None:
 
 def test_help_is_the_same_whoever_made_the_first_context() -> None:
     command = Command("alone", help="Do.")
-    option = command.get_help_option(command.make_context("alone", []))
+    option = command.get_help_option(click.Context(command))
     assert option is not None
     assert sorted(option.opts) == ["--help", "-h"]

@@ -19,11 +19,15 @@ class Group(click.Group):
     """A group whose commands are imported when they are used: `name → (module:attribute, short help)`."""
 
     def __init__(self, name: str, *, lazy: Mapping[str, tuple[str, str]] | None = None, **attributes: Any) -> None:
-        settings = {"max_content_width": WIDTH, "help_option_names": HELP_OPTIONS}
+        settings = {"max_content_width": WIDTH}
         super().__init__(
             name, context_settings=settings, invoke_without_command=True, callback=_no_command, **attributes
         )
         self._lazy = dict(lazy or {})
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Name the help option, as `Command` does."""
+        return list(HELP_OPTIONS)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order in which they were added."""
@@ -84,10 +88,9 @@ class SettingOption(click.Option):
 class Command(click.Command):
     """A command whose errors know which command they are of."""
 
-    def __init__(self, name: str | None, **attributes: Any) -> None:
-        # click keeps the help option that a command's first context gives it: each names its own.
-        settings = {"help_option_names": HELP_OPTIONS, **(attributes.pop("context_settings", None) or {})}
-        super().__init__(name, context_settings=settings, **attributes)
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """Name the help option: click keeps the one that a command's first context, whoever made it, would give."""
+        return list(HELP_OPTIONS)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments. click's parser leaves the context out of some of its errors."""
