@@ -1,0 +1,1 @@
+"""The search for the largest rate that a cluster sustains: `auroral bench search`."""
