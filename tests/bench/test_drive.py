@@ -313,3 +313,21 @@ async def test_the_snapshot_is_per_generator_and_never_falls() -> None:
     assert state.generators[0].outcomes["completed"] == 30
     assert state.generators[0].lag_count == 30
     assert state.generators[0].in_flight == 3
+
+
+async def test_whoever_may_end_a_run_hears_of_each_second_and_ends_it_without_interrupting_it() -> None:
+    seconds: list[int] = []
+
+    async def story(scene: Scene) -> None:
+        scene.drive._each_second = seconds.append
+        await scene.clock.sleep(2.5)
+        scene.drive.stop_schedule(5.0, interrupted=False)
+        assert scene.generators[0].heard == [StopSchedule(drain_timeout_s=5.0)]
+        scene.generators[0].say(ScheduleEnded(t_s=2.5, scheduled=25, interrupted=True))
+        await scene.clock.sleep(1)
+        scene.generators[0].say(Drained(t_s=3.5, held=0))
+
+    scene = await play(story)
+    assert seconds == [1, 2, 3]
+    assert not scene.drive.interrupted
+    assert scene.drive.end_s == 2.5

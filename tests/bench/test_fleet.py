@@ -105,3 +105,18 @@ async def test_a_fleet_knows_its_live_children_and_stops_them_all(spawn, tmp_pat
     fleet.generators[0].kill()
     await fleet.stop(5)
     assert fleet.pids() == {}
+
+
+async def test_lent_workers_outlive_the_run_and_are_charged_for_it_alone(spawn, tmp_path: Path) -> None:
+    worker = await spawn("obedient")
+    await wait_each([worker.ready], [worker])
+    worker.measure()
+    before_s = worker.usage().cpu_s
+    fleet = Fleet(lambda name: tmp_path / f"{name}.log", lent=[worker])
+    fleet.measure()
+    assert fleet.children == [worker]
+    assert worker.usage().cpu_s < before_s
+    await fleet.stop(0.1)
+    assert not worker.ended.is_set()
+    await worker.stop(10)
+    assert not worker.lost

@@ -32,3 +32,12 @@ def test_a_series_longer_than_the_run_ends_with_nothing() -> None:
     series = seconds.series([1.0, 0.0])
     assert series.intended == [1, 0]
     assert series.latency_max_ms == [None, None]
+
+
+def test_the_latency_of_one_second() -> None:
+    seconds = Seconds()
+    seconds.at(1_500_000)
+    seconds.add_latency(1, 7_000)
+    assert seconds.latency(0).count == 0
+    assert seconds.latency(1).max_us == 7_003
+    assert seconds.latency(9).count == 0

@@ -52,9 +52,9 @@ class Closing:
         self._manifest = manifest
         self._observer = observer
 
-    def stop_schedule(self, drain_timeout_s: float) -> None:
+    def stop_schedule(self, drain_timeout_s: float, *, interrupted: bool = True) -> None:
         """Have no further start sent, and drain for at most this long."""
-        self._drive.stop_schedule(drain_timeout_s)
+        self._drive.stop_schedule(drain_timeout_s, interrupted=interrupted)
         self._cut_windows()
 
     async def settle(self, stop: StopSignal) -> Settlement:

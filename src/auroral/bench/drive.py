@@ -91,7 +91,10 @@ class Drive:
         reader: ReadsLimits,
         observer: Observer,
         drain_timeout_s: float,
+        each_second: Callable[[int], None] | None = None,
     ) -> None:
+        """`each_second` hears of every second whose reading was taken, until the schedule has drained."""
+        self._each_second = each_second
         self._schedule = schedule
         self._clock = clock
         self._tally = tally
@@ -181,6 +184,8 @@ class Drive:
             if now_us >= second * 1_000_000:
                 second = now_us // 1_000_000
                 await self._read(second, draining=draining)
+                if self._each_second is not None:
+                    self._each_second(second)
             else:
                 second -= 1
             self._see_losses()
@@ -190,11 +195,12 @@ class Drive:
             # Nobody was left to drive the rest of the schedule.
             self._stopped_s = min(self._schedule.duration_s, max(0.0, self.drained_s))
 
-    def stop_schedule(self, drain_timeout_s: float) -> None:
-        """Send no further start and drain for at most this long."""
+    def stop_schedule(self, drain_timeout_s: float, *, interrupted: bool = True) -> None:
+        """Send no further start and drain for at most this long; `interrupted`: because somebody asked to stop."""
         if self._stopped_s is None and not self._all(lambda part: part.schedule_ended):
             self._stopped_s = min(self._schedule.duration_s, max(0.0, self.now_s))
-        self.interrupted = self.interrupted or not self._all(lambda part: part.drained)
+        if interrupted:
+            self.interrupted = self.interrupted or not self._all(lambda part: part.drained)
         self._drain_timeout_s = drain_timeout_s
         for part in self._parts:
             part.child.send(StopSchedule(drain_timeout_s=drain_timeout_s))

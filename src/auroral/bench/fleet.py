@@ -38,6 +38,7 @@ class Child:
         self._process = process
         self._usage = psutil.Process(process.pid) if psutil.pid_exists(process.pid) else None
         self._cpu_s = 0.0
+        self._cpu_before_s = 0.0
         self._max_rss_bytes = 0
         self._listening = asyncio.create_task(self._listen())
 
@@ -88,13 +89,22 @@ class Child:
             self._cpu_s = times.user + times.system
             self._max_rss_bytes = max(self._max_rss_bytes, self._usage.memory_info().rss)
 
+    def count_from_now(self) -> None:
+        """What it has used until now is not the run's."""
+        self.measure()
+        self._cpu_before_s = self._cpu_s
+
     def usage(self) -> ProcessUsage:
         """What it used over the run."""
         detail = ""
         if self.lost:
             detail = self.failure.error if self.failure else f"ended with status {self._process.returncode}"
         return ProcessUsage(
-            name=self.name, cpu_s=self._cpu_s, max_rss_bytes=self._max_rss_bytes, lost=self.lost, detail=detail
+            name=self.name,
+            cpu_s=self._cpu_s - self._cpu_before_s,
+            max_rss_bytes=self._max_rss_bytes,
+            lost=self.lost,
+            detail=detail,
         )
 
     def error(self) -> AuroralError:
@@ -177,11 +187,14 @@ class Child:
 class Fleet:
     """All children of a run."""
 
-    def __init__(self, log_path: Callable[[str], Path]) -> None:
-        """`log_path` names the file for a child's stderr."""
+    def __init__(self, log_path: Callable[[str], Path], *, lent: Sequence[Child] = ()) -> None:
+        """`log_path` names the file for a child's stderr. `lent` workers outlive the run: others end them."""
         self._log_path = log_path
         self.generators: list[Child] = []
-        self.workers: list[Child] = []
+        self.workers: list[Child] = list(lent)
+        self.lent = tuple(lent)
+        for worker in lent:
+            worker.count_from_now()
 
     @property
     def children(self) -> list[Child]:
@@ -223,8 +236,8 @@ class Fleet:
             child.measure()
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """End all of them."""
-        await asyncio.gather(*(child.stop(grace_s) for child in self.children))
+        """End all of them but those lent."""
+        await asyncio.gather(*(child.stop(grace_s) for child in self.children if child not in self.lent))
 
 
 async def wait_each(events: Sequence[asyncio.Event], children: Sequence[Child]) -> None:

@@ -13,7 +13,7 @@ from auroral.bench import prepare
 from auroral.bench.blueprint import Blueprint
 from auroral.bench.environment import describe
 from auroral.bench.executions import count_by_status
-from auroral.bench.fleet import Fleet
+from auroral.bench.fleet import Child, Fleet
 from auroral.bench.manifest import WorkerIdentity
 from auroral.bench.own_server import OwnServer, development_server, local_cluster
 from auroral.bench.progress import Observer
@@ -45,6 +45,15 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     def server_metrics(self) -> list[str]:
         """Where our own server shows its metrics."""
         return [] if self.server is None else self.server.metrics_urls
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster that answers, with workers that serve any run on their task queues: for several runs, one by one."""
+
+    opened: Opened
+    workers: list[Child]
+    """Ours; none where they run elsewhere."""
+    notes: list[str] = []
 
 
 class Opening:
@@ -141,7 +150,8 @@ class Opening:
         return server
 
     async def _start_processes(self, connection: ConnectionSpec) -> None:
-        manifest, workers = self._manifest, self._blueprint.worker_processes
+        manifest = self._manifest
+        workers = 0 if self._fleet.lent else self._blueprint.worker_processes
         self._stack.push_async_callback(self._fleet.stop)
         self._observer.phase("workers", f"{workers} × worker, {manifest.generator_processes} × generator")
         for number in range(workers):

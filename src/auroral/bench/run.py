@@ -8,7 +8,7 @@ import os
 import resource
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from auroral.bench.closing import Closing, nothing_settled
 from auroral.bench.drive import Drive
 from auroral.bench.fleet import Fleet
 from auroral.bench.metrics import MetricsEndpoint
-from auroral.bench.opening import Opened, Opening
+from auroral.bench.opening import Opened, Opening, Standing
 from auroral.bench.prepare import require_benchmark_namespace
 from auroral.bench.progress import Observer, RunSnapshot
 from auroral.bench.protocol import Go
@@ -38,6 +38,7 @@ from auroral.bench.thresholds import Threshold, from_named, parse, with_defaults
 from auroral.bench.workload import Mix
 from auroral.errors import OutputError
 from auroral.temporal.connect import resolve
+from auroral.temporal.spec import ConnectionSpec
 
 _LEAD_S = 0.5
 """Between `Go` and the first start: every generator is waiting by then."""
@@ -45,11 +46,26 @@ _BRIEF_DRAIN_S = 5.0
 """Drain of an interrupted run."""
 
 
+class SoFar(msgspec.Struct, frozen=True, kw_only=True):
+    """A run under way, for whoever may end it early. All of it changes as the run goes on."""
+
+    t_s: float
+    """Since the epoch: the end of the last whole second."""
+    schedule: Schedule
+    tally: Tally
+    in_flight: Sequence[int]
+    """At the end of each second, by the generators."""
+
+
+EndsEarly = Callable[[SoFar], str | None]
+
+
 class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a run leaves."""
 
     result: Result
     directory: Path
+    tally: Tally
     unwritten: list[OutputError] = []
     """What could not be written at the end; the result is whole all the same."""
 
@@ -61,15 +77,22 @@ async def run(
     environ: Mapping[str, str],
     observer: Observer,
     stop: StopSignal,
+    standing: Standing | None = None,
+    early: EndsEarly | None = None,
 ) -> RunOutcome:
     """Run one benchmark and write its results.
+
+    `standing` is a cluster reached before, with its workers; both outlive the run. `early` is asked each second
+    until everything has drained: its reason, if it has one, ends the run as a lost one, with a brief drain.
 
     Raises `UsageError` for what cannot be done as asked, `TargetError` where the cluster cannot be reached or
     prepared, `OutputError` where results cannot be written, `InterruptedRunError` when stopped before there was
     anything to write. An interrupted run returns its partial result.
     """
     async with contextlib.AsyncExitStack() as stack:
-        running = _Run(settings, configuration, environ, observer=observer, stop=stop, stack=stack)
+        running = _Run(
+            settings, configuration, environ, observer=observer, stop=stop, stack=stack, standing=standing, early=early
+        )
         return await running.execute()
 
 
@@ -83,6 +106,8 @@ class _Run:
         observer: Observer,
         stop: StopSignal,
         stack: contextlib.AsyncExitStack,
+        standing: Standing | None,
+        early: EndsEarly | None,
     ) -> None:
         self._settings = settings
         self._configuration = configuration
@@ -90,13 +115,22 @@ class _Run:
         self._observer = observer
         self._stop = stop
         self._stack = stack
-        self._notes: list[str] = []
+        self._standing = standing
+        self._early = early
+        self._ended_early = False
+        self._cpu_before_s = _own_cpu_s() if standing is not None else 0.0
+        self._notes: list[str] = list(standing.notes) if standing is not None else []
         self._thresholds = _thresholds(settings)
 
     async def execute(self) -> RunOutcome:
         settings = self._settings
-        resolved = resolve(settings.target, self._environ, namespace_given=settings.target.namespace_given)
-        namespace = resolved.connection.namespace if resolved is not None else settings.target.namespace
+        standing = self._standing
+        if standing is not None:
+            connection: ConnectionSpec | None = standing.opened.connection
+        else:
+            resolved = resolve(settings.target, self._environ, namespace_given=settings.target.namespace_given)
+            connection = resolved.connection if resolved is not None else None
+        namespace = connection.namespace if connection is not None else settings.target.namespace
         require_benchmark_namespace(namespace, allow=settings.target.allow_namespace)
         now = datetime.now(UTC)
         run_id = settings.run_id or f"r{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -115,7 +149,7 @@ class _Run:
         self._mix = Mix([workload.weight for workload in self._manifest.workloads], self._manifest.arrival.seed)
         self._tally = Tally(self._schedule.windows())
         self._drive: Drive | None = None
-        self._fleet = Fleet(self._log_path)
+        self._fleet = Fleet(self._log_path, lent=standing.workers if standing is not None else ())
         # A port that is taken is found before anything is written.
         endpoint = MetricsEndpoint(self._snapshot, self._fleet.metrics_urls, run_id=run_id)
         metrics_port = endpoint.start(settings.metrics_port)
@@ -135,10 +169,12 @@ class _Run:
         )
         if metrics_port:
             self._observer.detail(f"metrics on port {metrics_port}, path /metrics")
-        connection = resolved.connection if resolved is not None else None
         environment = Environment(address=connection.address if connection else "local")
         try:
-            opened = await self._stop.unless_softly(opening.reach(connection))
+            if standing is not None:
+                opened = standing.opened
+            else:
+                opened = await self._stop.unless_softly(opening.reach(connection))
             environment = opened.environment
             offset = await self._stop.unless_softly(opening.make_ready(opened))
         except Stopped:
@@ -174,6 +210,7 @@ class _Run:
             reader=sampler,
             observer=self._observer,
             drain_timeout_s=settings.drain_timeout_s,
+            each_second=lambda second: self._end_early(drive, closing, second),
         )
         for generator in self._fleet.generators:
             generator.send(Go(epoch_unix_us=self._epoch_unix_us, clock_offset_us=offset_us))
@@ -241,6 +278,17 @@ class _Run:
         self._observer.warning("stopping: no further starts, a brief drain, then clean-up (again: stop at once)")
         closing.stop_schedule(_BRIEF_DRAIN_S)
 
+    def _end_early(self, drive: Drive, closing: Closing, second: int) -> None:
+        if self._early is None or self._ended_early or self._stop.requested:
+            return
+        reason = self._early(
+            SoFar(t_s=float(second), schedule=self._schedule, tally=self._tally, in_flight=drive.in_flight)
+        )
+        if reason:
+            self._ended_early = True
+            self._notes.append(f"Ended early, at {second} s: {reason}.")
+            closing.stop_schedule(_BRIEF_DRAIN_S, interrupted=False)
+
     # Writing
 
     def _write_unstarted(self, environment: Environment) -> RunOutcome:
@@ -287,7 +335,7 @@ class _Run:
                 write()
             except OutputError as error:
                 unwritten.append(error)
-        return RunOutcome(result=result, directory=self._directory.path, unwritten=unwritten)
+        return RunOutcome(result=result, directory=self._directory.path, tally=self._tally, unwritten=unwritten)
 
     # What it knows of itself
 
@@ -323,10 +371,9 @@ class _Run:
         return RunSnapshot(target_per_s=0.0, generators=[]) if self._drive is None else self._drive.snapshot()
 
     def _usage(self) -> list[ProcessUsage]:
-        own = os.times()
         coordinator = ProcessUsage(
             name="coordinator",
-            cpu_s=own.user + own.system,
+            cpu_s=_own_cpu_s() - self._cpu_before_s,
             max_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
         return [coordinator, *(child.usage() for child in self._fleet.children)]
@@ -335,6 +382,11 @@ class _Run:
 def _thresholds(settings: BenchSettings) -> list[Threshold]:
     named = from_named(settings.max_p99_latency_s, settings.min_throughput_per_s)
     return with_defaults([*named, *(parse(expression) for expression in settings.thresholds)])
+
+
+def _own_cpu_s() -> float:
+    own = os.times()
+    return own.user + own.system
 
 
 def _cores() -> int:

@@ -53,6 +53,11 @@ class Seconds:
             if compact is not None:
                 yield second, compact.expand()
 
+    def latency(self, second: int) -> Histogram:
+        """The latencies of the starts intended in one second, of those that completed."""
+        compact = self._latency[second] if second < self.length else None
+        return Histogram() if compact is None else compact.expand()
+
     def merge(self, other: Seconds) -> None:
         """Add everything that another one counted."""
         self._reach(other.length)

@@ -10,7 +10,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,9 +50,9 @@ class RunDirectory:
         The directory is this run's alone for as long as the object lives.
         """
         directory = cls(path, manifest)
-        with _writing(path):
+        with writing(path):
             (path / _LOGS).mkdir(parents=True, exist_ok=True)
-            claimed = directory._claim()
+            claimed = claim(path, directory)
             parts = path / _SAMPLE_PARTS
             # A run that failed before its schedule leaves a manifest and logs: the next may take their place.
             taken = any((path / name).exists() for name in (RESULT, SAMPLES)) or (
@@ -111,40 +111,38 @@ class RunDirectory:
         parts = self.path / _SAMPLE_PARTS
         with self._replacing(SAMPLES) as temporary:
             finish(parts, temporary, self.manifest.run_id, server_times)
-        with _writing(parts):
+        with writing(parts):
             if parts.exists():
                 shutil.rmtree(parts)
 
-    def _claim(self) -> bool:
-        """Lock the directory; whether it was free. The system ends the lock with the process at the latest."""
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        weakref.finalize(self, os.close, descriptor)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system that cannot lock directories
-            return True
-        return True
-
     def _replace(self, name: str, data: bytes) -> Path:
-        with self._replacing(name) as temporary:
-            temporary.write_bytes(data)
+        write_whole(self.path / name, data)
         return self.path / name
 
-    @contextmanager
-    def _replacing(self, name: str) -> Iterator[Path]:
-        """Yield a path to write to; what is there afterwards takes the name, all of it or nothing."""
-        target = self.path / name
-        temporary = target.with_name(f".{name}.{os.getpid()}.tmp")
-        with _writing(target):
-            try:
-                yield temporary
-                with temporary.open("rb") as written:
-                    os.fsync(written.fileno())
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
+    def _replacing(self, name: str) -> AbstractContextManager[Path]:
+        return _replacing(self.path / name)
+
+
+def claim(path: Path, owner: object) -> bool:
+    """Lock a directory for as long as `owner` lives; whether it was free. The lock ends with the process at the latest.
+
+    Raises `OSError` where there is no such directory.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    weakref.finalize(owner, os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system that cannot lock directories
+        return True
+    return True
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file: a reader finds the old one or all of the new one. Raises `OutputError`."""
+    with _replacing(target) as temporary:
+        temporary.write_bytes(data)
 
 
 def read_result(path: Path) -> Result:
@@ -165,7 +163,21 @@ def read_result(path: Path) -> Result:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _replacing(target: Path) -> Iterator[Path]:
+    """Yield a path to write to; what is there afterwards takes the name, all of it or nothing."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with writing(target):
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -92,6 +92,11 @@ class Tally:
         return sum(self.outcomes.values())
 
     @property
+    def seconds(self) -> Seconds:
+        """What happened in each second, as it is counted."""
+        return self._seconds
+
+    @property
     def outcomes_open(self) -> int:
         """Starts whose workflow was open when the drain ended."""
         return self.outcomes[Outcome.UNFINISHED]
