@@ -1,0 +1,196 @@
+"""Temporal's services over a channel of our own, as the SDK's client takes them.
+
+`WireServiceClient` is an SDK `ServiceClient`: `Client(WireServiceClient(…))` lists, terminates and describes over it.
+The hot paths use `call`, which makes neither a coroutine nor a future.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, NoReturn, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from temporalio.api.workflowservice import v1 as workflowservice
+from temporalio.service import ConnectConfig, RPCError, RPCStatusCode, ServiceClient
+
+from auroral import __version__
+from auroral.temporal.spec import ConnectionSpec
+from auroral.temporal.wire.channel import Call, Channel, Endpoint
+from auroral.temporal.wire.status import INTERNAL, Status
+
+_T = TypeVar("_T", bound=Message)
+
+DEFAULT_TIMEOUT_S = 10.0
+LONG_POLL_TIMEOUT_S = 70.0
+"""A server answers an idle poll after about a minute at the latest."""
+
+OnReply = Callable[[Any, RPCError | None], None]
+"""Gets the response, or None and the error."""
+
+_PACKAGES = {
+    "workflow": "temporal.api.workflowservice.v1.WorkflowService",
+    "operator": "temporal.api.operatorservice.v1.OperatorService",
+}
+_HEALTH_PATH = "/grpc.health.v1.Health/Check"
+
+
+class WireServiceClient(ServiceClient):
+    """Temporal's services without a native core. Nothing is tried again: every refusal is reported, `retry` or not."""
+
+    def __init__(self, connection: ConnectionSpec, *, identity: str = "") -> None:
+        """Make one for this target; it connects with `connect` or the first call. Raises `ValueError` for bad PEM."""
+        super().__init__(ConnectConfig(target_host=connection.address, identity=identity))
+        self._channel = Channel(_endpoint(connection), _headers(connection))
+        self._known: dict[str, tuple[str, type[Message]]] = {}
+        self.requests: Counter[str] = Counter()
+        """Calls by path."""
+        self.failures: Counter[tuple[str, int]] = Counter()
+        """Calls that failed, by path and gRPC status."""
+
+    async def connect(self) -> None:  # type: ignore[override] # the SDK's is a static factory of its own kind
+        """Connect. Raises `ConnectionError` with the reason."""
+        await self._channel.connect()
+
+    async def close(self) -> None:
+        """End every call and connection."""
+        await self._channel.close()
+
+    def call(self, rpc: str, request: Message, on_reply: OnReply, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Call:
+        """Call a method of the workflow service; `on_reply` hears of its end later, never from within."""
+        method = self._known.get(rpc)
+        if method is None:
+            # Temporal names every response after its method.
+            method = self._known[rpc] = (_path("workflow", rpc), getattr(workflowservice, f"{rpc}Response"))
+        return self._begin(*method, request, on_reply, timeout_s=timeout_s)
+
+    def _begin(
+        self,
+        path: str,
+        response_type: type[Message],
+        request: Message,
+        on_reply: OnReply,
+        *,
+        timeout_s: float,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> Call:
+        self.requests[path] += 1
+
+        def ended(status: Status, data: bytes) -> None:
+            if not status.code:
+                try:
+                    reply = response_type.FromString(data)
+                except DecodeError as error:
+                    status = Status(INTERNAL, f"an answer that cannot be read: {error}")
+                else:
+                    on_reply(reply, None)
+                    return
+            self.failures[path, status.code] += 1
+            on_reply(None, RPCError(status.message, RPCStatusCode(status.code), status.details))
+
+        return self._channel.call(path, request.SerializeToString(), ended, timeout_s=timeout_s, headers=headers)
+
+    async def _rpc_call(
+        self,
+        rpc: str,
+        req: Message,
+        resp_type: type[_T],
+        *,
+        service: str,
+        retry: bool,
+        metadata: Mapping[str, str | bytes],
+        timeout: timedelta | None,
+    ) -> _T:
+        path = _HEALTH_PATH if service == "health" else _path(service, type(req).__name__.removesuffix("Request"))
+        headers = tuple((name.encode(), _bytes(value)) for name, value in metadata.items())
+        timeout_s = timeout.total_seconds() if timeout is not None else DEFAULT_TIMEOUT_S
+        reply: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+        def ended(response: _T | None, error: RPCError | None) -> None:
+            if reply.done():
+                return
+            if error is not None:
+                reply.set_exception(error)
+            elif response is not None:
+                reply.set_result(response)
+
+        call = self._begin(path, resp_type, req, ended, timeout_s=timeout_s, headers=headers)
+        try:
+            return await reply
+        finally:
+            if not reply.done() or reply.cancelled():
+                call.cancel()
+
+    @property
+    def worker_service_client(self) -> NoReturn:
+        """There is none: an SDK worker needs the SDK's own client."""
+        raise TypeError("an SDK worker cannot run over this client")
+
+    def update_rpc_metadata(self, metadata: Mapping[str, str | bytes]) -> NoReturn:
+        """Not to be changed after the start."""
+        raise TypeError("the metadata of this client is fixed")
+
+    def update_api_key(self, api_key: str | None) -> NoReturn:
+        """Not to be changed after the start."""
+        raise TypeError("the API key of this client is fixed")
+
+
+def _path(service: str, method: str) -> str:
+    return f"/{_PACKAGES[service]}/{method}"
+
+
+def _endpoint(connection: ConnectionSpec) -> Endpoint:
+    host, _, port = connection.address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    tls = _tls(connection) if connection.tls else None
+    name = connection.server_name or host
+    return Endpoint(
+        host=host,
+        port=int(port),
+        authority=f"{connection.server_name}:{port}" if connection.server_name else connection.address,
+        tls=tls,
+        server_name=name if tls is not None else None,
+    )
+
+
+def _tls(connection: ConnectionSpec) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=connection.server_ca)
+    context.set_alpn_protocols(["h2"])
+    if connection.client_cert is not None and connection.client_key is not None:
+        _load_client(context, connection.client_cert, connection.client_key)
+    return context
+
+
+def _load_client(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    # The standard library reads them from files alone: private ones, gone at once.
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory(prefix="auroral-") as directory:
+        paths = Path(directory) / "certificate.pem", Path(directory) / "key.pem"
+        for path, text in zip(paths, (certificate, key), strict=True):
+            path.touch(mode=0o600)
+            path.write_text(text)
+        try:
+            context.load_cert_chain(*paths)
+        except (ssl.SSLError, OSError) as error:
+            raise ValueError(f"the client certificate or its key cannot be read: {error}") from error
+
+
+def _headers(connection: ConnectionSpec) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"user-agent", b"auroral/" + __version__.encode()),
+        (b"client-name", b"auroral-wire"),
+        (b"client-version", __version__.encode()),
+        (b"temporal-namespace", connection.namespace.encode()),
+    ]
+    if connection.api_key is not None:
+        headers.append((b"authorization", b"Bearer " + connection.api_key.encode()))
+    return headers + [(name.lower().encode(), value.encode()) for name, value in connection.metadata.items()]
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
