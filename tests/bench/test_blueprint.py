@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from auroral.bench.blueprint import SEPARATE_TASK_QUEUE, Blueprint, make_blueprint, plan_workers
 from auroral.bench.manifest import digest
 from auroral.bench.settings import BenchSettings, Stage, WorkerSettings, WorkloadChoice
+from auroral.bench.workload import BUILTINS
 from auroral.errors import ConfigurationError
 
 
@@ -41,6 +43,25 @@ def test_a_generator_alone_starts_no_workers_but_expects_some() -> None:
     assert made.manifest.expected_workers == 1
     assert made.manifest.task_queues == [SEPARATE_TASK_QUEUE]
     assert blueprint(BenchSettings(generator_only=True, worker_count=6)).manifest.expected_workers == 6
+
+
+def test_generators_with_eager_starts_are_the_workers() -> None:
+    eager = BenchSettings(engine="wire", eager_start=True, generator_processes=2)
+    made = blueprint(eager)
+    assert (made.worker_processes, made.manifest.expected_workers, made.manifest.eager_start) == (0, 2, True)
+    beside = blueprint(msgspec.structs.replace(eager, worker_count=3))
+    assert (beside.worker_processes, beside.manifest.expected_workers) == (3, 5)
+
+
+def test_the_wire_engine_runs_the_built_in_workloads_alone() -> None:
+    for name in BUILTINS:
+        assert blueprint(BenchSettings(engine="wire", workloads=(WorkloadChoice(source=name),))).workloads
+    written = {"own.toml": 'name = "own"\n[[steps]]\nsignal = {}\n'}
+    settings = BenchSettings(workloads=(WorkloadChoice(source="own.toml"),))
+    assert blueprint(settings, files=written).manifest.engine == "sdk"
+    with pytest.raises(ConfigurationError) as told:
+        blueprint(msgspec.structs.replace(settings, engine="wire"), files=written)
+    assert "--engine sdk" in told.value.hint
 
 
 def test_a_run_has_task_queues_of_its_own_unless_it_names_them() -> None:

@@ -81,7 +81,7 @@ def test_every_setting_reaches_its_field() -> None:
         "temporal-config": "t.toml", "tls": True, "connect-timeout": "3s", "workload": "simple=2,timer",
         "activity-count": "7", "timer-duration": "2s", "child-count": "9", "target-rate": "33", "duration": "2m",
         "ramp-up": "5s", "stages": "5:10s", "count": "12", "arrival": "poisson", "seed": "4", "iterations": "2",
-        "worker-count": "3", "generator-only": True, "worker-only": True, "task-queues": "4", "task-queue": "q",
+        "engine": "wire", "eager-start": True, "worker-count": "3", "generator-only": True, "worker-only": True, "task-queues": "4", "task-queue": "q",
         "eager-activities": False, "generator-processes": "2", "observe": "visibility", "threshold": "latency.p99<1s",
         "output": "out", "run-id": "mine", "server-metrics": "http://x/metrics", "results-url": "s3://kept/runs/",
         "nonsticky-to-sticky-poll-ratio": "0.3",
@@ -258,3 +258,12 @@ def test_where_results_are_sent_is_a_setting_like_any_other() -> None:
     assert resolve_bench(flags={}, environ={"AURORAL_RESULTS_URL": " "}).values["results-url"] is None
     (problem,) = resolve_bench(flags={"results-url": "kept/runs"}, environ={}).problems
     assert (problem.origin, problem.expected) == ("--results-url", "s3://bucket or s3://bucket/prefix/")
+
+
+def test_eager_starts_need_generators_that_are_workers_too() -> None:
+    assert "expected the engine wire with it" in str(bench(eager_start=True).problems[0])
+    told = bench(engine="wire", eager_start=True, generator_only=True).problems
+    assert [problem.name for problem in told] == ["eager-start"]
+    settings = build(bench(engine="wire", eager_start=True, worker_count="0"))
+    assert settings.eager_start
+    assert not settings.generator_only

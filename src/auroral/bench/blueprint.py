@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from auroral.bench.manifest import ENGINE, Manifest, ManifestArrival, ManifestWorkload, digest
+from auroral.bench.manifest import Manifest, ManifestArrival, ManifestWorkload, digest
 from auroral.bench.schedule import Schedule, plan
 from auroral.bench.settings import BenchSettings
+from auroral.bench.wire.supported import require_supported
 from auroral.bench.workload import Workload, activity_slots, cautions, estimate, from_plain, to_plain
 from auroral.bench.workload_file import load
 from auroral.errors import ConfigurationError, Problem
@@ -57,8 +58,12 @@ def make_blueprint(
     workloads = _load_workloads(settings, read_text)
     weights = [choice.weight for choice in settings.workloads]
     apart = settings.generator_only or settings.worker_only
-    ours = settings.worker_count if settings.worker_count is not None else max(1, cores // 2)
-    slots, note = _slots_for(settings, workloads, weights, settings.peak_rate_per_s / (1 if apart else max(1, ours)))
+    if settings.engine == "wire":
+        require_supported(workloads)
+    working = settings.generator_processes if settings.eager_start else 0
+    ours = settings.worker_count if settings.worker_count is not None else 0 if working else max(1, cores // 2)
+    share = 1 if apart else max(1, ours + working)
+    slots, note = _slots_for(settings, workloads, weights, settings.peak_rate_per_s / share)
     definitions = [to_plain(workload) for workload in workloads]
     arrival = plan(settings, duration_given=settings.duration_given)
     manifest = Manifest(
@@ -71,10 +76,11 @@ def make_blueprint(
             for workload, choice, definition in zip(workloads, settings.workloads, definitions, strict=True)
         ],
         arrival=arrival,
-        engine=ENGINE,
+        engine=settings.engine,
+        eager_start=settings.eager_start,
         observe=settings.observe,
         generator_processes=settings.generator_processes,
-        expected_workers=settings.worker_count or 1 if apart else ours,
+        expected_workers=settings.worker_count or 1 if apart else ours + working,
         execution_timeout_s=execution_timeout_s(settings, arrival, workloads),
         auroral_version=version,
         created_at=created_at,

@@ -33,6 +33,7 @@ from auroral.bench.watch import Contact, Sweeper, Watcher
 from auroral.bench.workflows import encode_input
 from auroral.bench.workload import from_plain
 from auroral.temporal.connect import connect
+from auroral.temporal.wire.connect import connect_wire
 
 _Frame = TypeVar("_Frame")
 _T = TypeVar("_T")
@@ -44,11 +45,16 @@ _RESOLVE_S = 30.0
 async def serve(pipes: Pipes) -> None:
     """Take the order, connect, wait for `Go`, drive; then clean up when told, until the parent is gone."""
     order = await _read(pipes, GeneratorOrder)
-    runtime, metrics_port = runtime_with_metrics(enabled=order.metrics)
-    pipes.emit(Hello(pid=os.getpid(), metrics_port=metrics_port))
-    client = await _unless_orphaned(
-        pipes, connect(order.connection, runtime=runtime, retry=False, patience_s=order.connection.connect_timeout_s)
-    )
+    if order.manifest.engine == "wire":
+        pipes.emit(Hello(pid=os.getpid(), metrics_port=None))
+        connecting = _connect_wire(order)
+    else:
+        runtime, metrics_port = runtime_with_metrics(enabled=order.metrics)
+        pipes.emit(Hello(pid=os.getpid(), metrics_port=metrics_port))
+        connecting = connect(
+            order.connection, runtime=runtime, retry=False, patience_s=order.connection.connect_timeout_s
+        )
+    client = await _unless_orphaned(pipes, connecting)
     pipes.emit(Ready())
     go = await _read(pipes, Go)
     generator, stop_all = build(order, go, client, pipes.emit)
@@ -60,6 +66,11 @@ async def serve(pipes: Pipes) -> None:
         task.result()
     await stop_all()
     await listening
+
+
+async def _connect_wire(order: GeneratorOrder) -> Client:
+    client, _ = await connect_wire(order.connection, patience_s=order.connection.connect_timeout_s)
+    return client
 
 
 def build(

@@ -15,7 +15,7 @@ import msgspec
 LANGUAGE_VERSION = 1
 """Version of the step language that the interpreter workflow runs. Raise it when old workers would misread."""
 
-ENGINE = "sdk"
+ENGINES = ("sdk", "wire")
 """What runs the workloads in the workers of this version."""
 
 NO_MANIFEST = "-"
@@ -70,6 +70,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     workloads: list[ManifestWorkload]
     arrival: ManifestArrival
     engine: str
+    eager_start: bool = False
+    """Whether the generators ask for the first workflow task with each start's answer, and work on it themselves."""
     observe: str
     """`watch` or `visibility`."""
     language_version: int = LANGUAGE_VERSION

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from auroral.bench.manifest import ENGINE, LANGUAGE_VERSION, Manifest, digest
+from auroral.bench.manifest import ENGINES, LANGUAGE_VERSION, Manifest, digest
 from auroral.bench.steps import from_plain
 from auroral.bench.workload import Mix
 from auroral.errors import ConfigurationError, OutputError, UsageError
@@ -39,10 +39,10 @@ def parse_manifest(data: bytes, origin: str) -> Manifest:
     """
     try:
         header = msgspec.json.decode(data, type=_Header)
-        if (header.language_version, header.engine) != (LANGUAGE_VERSION, ENGINE):
+        if header.language_version != LANGUAGE_VERSION or header.engine not in ENGINES:
             raise UsageError(
                 f"{origin} is of a run with the engine {header.engine} and step language {header.language_version}, "
-                f"but these workers run {ENGINE} and {LANGUAGE_VERSION}",
+                f"but these workers run {' or '.join(ENGINES)} and {LANGUAGE_VERSION}",
                 hint=f"start workers of the version that wrote it: auroral {header.auroral_version or 'of that time'}",
             )
         manifest = msgspec.json.decode(data, type=Manifest)

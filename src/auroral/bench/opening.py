@@ -155,12 +155,12 @@ class Opening:
         self._stack.push_async_callback(self._fleet.stop)
         self._observer.phase("workers", f"{workers} × worker, {manifest.generator_processes} × generator")
         for number in range(workers):
-            await self._fleet.add_worker(f"worker-{number}", self._worker_order(connection, number))
+            await self._fleet.add_worker(f"worker-{number}", self._worker_order(connection, f"worker-{number}"))
         for number in range(manifest.generator_processes):
             await self._fleet.add_generator(self._generator_order(connection, number))
         await self._fleet.wait_ready()
 
-    def _worker_order(self, connection: ConnectionSpec, number: int) -> WorkerOrder:
+    def _worker_order(self, connection: ConnectionSpec, name: str) -> WorkerOrder:
         return WorkerOrder(
             connection=connection,
             task_queues=self._manifest.task_queues,
@@ -168,7 +168,7 @@ class Opening:
             max_concurrent_activities=self._blueprint.activity_slots,
             engine=self._manifest.engine,
             manifest_digest=self._manifest.digest,
-            name=f"worker-{number}",
+            name=name,
             metrics=True,
         )
 
@@ -184,6 +184,7 @@ class Opening:
             start_timeout_s=settings.start_timeout_s,
             drain_timeout_s=settings.drain_timeout_s,
             metrics=True,
+            worker=self._worker_order(connection, f"generator-{number}") if self._manifest.eager_start else None,
         )
 
 

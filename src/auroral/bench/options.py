@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from auroral.bench import option_values as values
+from auroral.bench.manifest import ENGINES
 from auroral.bench.option_values import MAX_DURATION_S, Kind
 from auroral.bench.settings import BenchSettings
 from auroral.config import FileLayer, Layer, Resolved, Setting, resolve
@@ -17,6 +18,8 @@ from auroral.errors import Problem
 
 TABLE = "bench"
 PREFIX = "BENCHMARK_"
+SEARCH_TABLE = "search"
+SEARCH_PREFIX = "BENCHMARK_SEARCH_"
 CONFIG_VARIABLE = "BENCHMARK_CONFIG"
 NAMESPACE_EXPECTED = "benchmark or benchmark-…; any other needs --allow-namespace"
 
@@ -98,6 +101,12 @@ SETTINGS: tuple[Setting, ...] = (
     _setting(LOAD, "arrival", "arrival", values.choice("constant", "poisson"), "Spacing of the starts."),
     _setting(LOAD, "seed", "seed", values.whole(0, 2**53), "Seed of everything random in the schedule."),
     _setting(LOAD, "iterations", "iterations", values.whole(1, 1000), "How often to repeat the run."),
+    _setting(WORKERS, "engine", "engine", values.choice(*ENGINES),
+             "What generators and workers drive the API with: Temporal's SDK, or the wire itself, which costs less and "
+             "runs the built-in workloads alone."),
+    _setting(WORKERS, "eager-start", "eager_start", values.FLAG,
+             "Let the generators be workers too, and take the first workflow task with each start's answer; with the "
+             "engine wire."),
     _setting(WORKERS, "worker-count", "worker_count", values.whole(0, 256),
              "Worker processes to start; 0: they run elsewhere.", default="half of the cores"),
     _setting(WORKERS, "generator-only", "generator_only", values.FLAG, "Start no workers: they run elsewhere."),
@@ -174,7 +183,7 @@ WORKER_SETTINGS: tuple[Setting, ...] = tuple(
     for setting in SETTINGS
     if (
         setting.group in (TARGET, WORKLOAD, WORKERS)
-        and setting.name not in ("local", "local-database", "generator-only", "worker-only")
+        and setting.name not in ("local", "local-database", "generator-only", "worker-only", "eager-start")
     )
     or setting.name in ("target-rate", "stages", "metrics-port")
 )
@@ -182,11 +191,16 @@ WORKER_SETTINGS: tuple[Setting, ...] = tuple(
 
 
 def resolve_bench(*, flags: Mapping[str, Any], environ: Mapping[str, str], file: FileLayer | None = None) -> Resolved:
-    """Resolve every setting of a benchmark, and check the settings against each other."""
+    """Resolve every setting of a benchmark, and check the settings against each other.
+
+    A search's own settings may stand in the same environment and the same file: they are left to `search.options`.
+    """
+    if file is not None:
+        file = FileLayer(file.path, {name: value for name, value in file.content.items() if name != SEARCH_TABLE})
     resolved = resolve(
         SETTINGS,
         flags=flags,
-        environ=environ,
+        environ={name: text for name, text in environ.items() if not name.startswith(SEARCH_PREFIX)},
         file=file,
         table=TABLE,
         prefix=PREFIX,
@@ -216,7 +230,7 @@ def build(resolved: Resolved) -> BenchSettings:
             "worker": msgspec.structs.replace(_DEFAULTS.worker, **plain["worker"]),
         }
     )
-    if settings.worker_count == 0 and not settings.worker_only:
+    if settings.worker_count == 0 and not (settings.worker_only or settings.eager_start):
         settings = msgspec.structs.replace(settings, generator_only=True)
     if _count_decides(resolved):
         settings = msgspec.structs.replace(settings, duration_given=False, duration_s=_length_of_count_s(resolved))
@@ -289,6 +303,14 @@ def _role_problems(resolved: Resolved, faulty: set[str]) -> list[Problem]:
         problems.append(_problem(resolved, "address", "none with local: the local cluster has its own"))
     if chosen["local-database"] and not chosen["local"]:
         problems.append(_problem(resolved, "local-database", "none without local"))
+    if chosen["eager-start"] and chosen["engine"] != "wire":
+        problems.append(
+            _problem(resolved, "eager-start", "the engine wire with it: the SDK's generators have no worker")
+        )
+    if chosen["eager-start"] and (chosen["generator-only"] or chosen["worker-only"]):
+        problems.append(
+            _problem(resolved, "eager-start", "generators that are workers too, so not one without the other")
+        )
     if chosen["worker-only"] and chosen["worker-count"] == 0:
         problems.append(_problem(resolved, "worker-count", "at least 1 with worker-only"))
     if chosen["manifest"] is not None and not chosen["worker-only"]:

@@ -23,6 +23,20 @@ class _Frame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 # Coordinator to generator
 
 
+class WorkerOrder(_Frame, frozen=True, kw_only=True):
+    """What one worker process is to do."""
+
+    connection: ConnectionSpec
+    task_queues: list[str]
+    settings: WorkerSettings
+    max_concurrent_activities: int
+    engine: str
+    manifest_digest: str = NO_MANIFEST
+    """Of the manifest of the run that it serves; `-`: of any run."""
+    name: str
+    metrics: bool
+
+
 class GeneratorOrder(_Frame, frozen=True, kw_only=True):
     """What one generator process is to do."""
 
@@ -36,20 +50,8 @@ class GeneratorOrder(_Frame, frozen=True, kw_only=True):
     start_timeout_s: float
     drain_timeout_s: float
     metrics: bool
-
-
-class WorkerOrder(_Frame, frozen=True, kw_only=True):
-    """What one worker process is to do."""
-
-    connection: ConnectionSpec
-    task_queues: list[str]
-    settings: WorkerSettings
-    max_concurrent_activities: int
-    engine: str
-    manifest_digest: str = NO_MANIFEST
-    """Of the manifest of the run that it serves; `-`: of any run."""
-    name: str
-    metrics: bool
+    worker: WorkerOrder | None = None
+    """Of the worker that it is too, where starts are eager."""
 
 
 class Go(_Frame, frozen=True, kw_only=True):

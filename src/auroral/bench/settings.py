@@ -58,6 +58,10 @@ class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     iterations: int = 1
 
+    engine: str = "sdk"
+    """`sdk` or `wire`."""
+    eager_start: bool = False
+    """Whether the generators are workers too, and ask for the first workflow task with each start's answer."""
     worker_count: int | None = None
     """Worker processes; None: half of the cores, at least one."""
     generator_processes: int = 1

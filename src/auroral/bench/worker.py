@@ -132,6 +132,11 @@ async def serve(pipes: Pipes) -> None:
         order = decode_to_worker(line)
     except msgspec.DecodeError as error:
         raise UsageError(f"expected a worker's order on stdin, got {line[:80]!r}: {error}") from error
+    if order.engine == "wire":
+        from auroral.bench.wire.worker import run_worker
+
+        await run_worker(order, pipes)
+        return
     from auroral.bench.telemetry import runtime_with_metrics
 
     runtime, metrics_port = runtime_with_metrics(enabled=order.metrics)

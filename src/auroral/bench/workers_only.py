@@ -15,7 +15,7 @@ import msgspec
 from auroral.bench import prepare
 from auroral.bench.blueprint import plan_workers
 from auroral.bench.fleet import Fleet
-from auroral.bench.manifest import ENGINE, NO_MANIFEST, Manifest
+from auroral.bench.manifest import NO_MANIFEST, Manifest
 from auroral.bench.manifest_file import read_manifest
 from auroral.bench.metrics import MetricsEndpoint
 from auroral.bench.opening import patience_apart_s
@@ -75,7 +75,7 @@ async def run_workers(
                     task_queues=plan.task_queues,
                     settings=settings.worker,
                     max_concurrent_activities=plan.activity_slots,
-                    engine=ENGINE,
+                    engine=manifest.engine if manifest is not None else settings.engine,
                     manifest_digest=manifest.digest if manifest is not None else NO_MANIFEST,
                     name=name,
                     metrics=True,
