@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from random import Random
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
-from temporalio.service import RPCError, RPCStatusCode, WorkflowService
+from temporalio.service import RPCError, RPCStatusCode
 
 from auroral.bench.wire.readings import Readings
 
@@ -47,7 +45,7 @@ class Call(Protocol):
 class Calls(Protocol):
     """Makes calls without a task for each: what the wire transport's service offers."""
 
-    def call(self, method: str, request: Message, on_done: OnDone, *, timeout_s: float) -> Call:
+    def call(self, method: str, request: Message, on_done: OnDone, /, *, timeout_s: float) -> Call:
         """Send a request, which may change once this returns; `on_done` is called later, never from within."""
 
 
@@ -59,34 +57,6 @@ class Timers(Protocol):
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Any:
         """Call back after so many seconds."""
-
-
-class CoroutineCalls:
-    """The same over a service whose methods are coroutines, as the SDK's."""
-
-    def __init__(self, service: WorkflowService) -> None:
-        self._service = service
-        self._methods: dict[str, Callable[..., Any]] = {}
-
-    def call(self, method: str, request: Message, on_done: OnDone, *, timeout_s: float) -> Call:
-        """Make the call in a task of its own."""
-        copy = type(request)()
-        copy.CopyFrom(request)
-        return asyncio.create_task(self._run(self._method(method), copy, on_done, timeout_s))
-
-    def _method(self, name: str) -> Callable[..., Any]:
-        if name not in self._methods:
-            snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
-            self._methods[name] = getattr(self._service, snake)
-        return self._methods[name]
-
-    async def _run(self, method: Callable[..., Any], request: Message, on_done: OnDone, timeout_s: float) -> None:
-        try:
-            response = await method(request, retry=False, timeout=timedelta(seconds=timeout_s))
-        except RPCError as error:
-            on_done(None, error)
-        else:
-            on_done(response, None)
 
 
 class Answers:

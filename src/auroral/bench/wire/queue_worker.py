@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import msgspec
 from google.protobuf.message import Message
@@ -90,6 +91,7 @@ class QueueWorker:
             on_free=self._workflow_freed,
             on_kept=self._kept,
         )
+        self._tasks = tasks
         # As the SDK shares them out.
         normal_polls = max(1, int(settings.workflow_pollers * settings.nonsticky_ratio))
 
@@ -144,6 +146,15 @@ class QueueWorker:
         """Begin to poll. The sticky queue follows once a run stays open."""
         self._normal.start()
         self._activity.start()
+
+    def take_workflow_task(self, task: Any) -> None:
+        """Work a workflow task that no poll brought: the one that an eager start's answer holds."""
+        self._tasks.take(task)
+
+    @property
+    def workflow_slots_free(self) -> int:
+        """Workflow tasks that could be taken now beside those that the polls may bring."""
+        return self._normal_room()
 
     def stop_polling(self, done: Callable[[], None]) -> Call:
         """Begin no further polls, and tell the server so; `done` is called when it knows, or does not answer.

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from auroral.bench.wire.calls import Calls
     from auroral.bench.wire.queue_worker import QueueWorker
+    from auroral.temporal.wire.service import WireServiceClient
 
+_NAMESPACE_WAIT_S = 0.5
 _SHUTDOWN_S = 1.5
 """A server that does not answer holds the end up no longer."""
 _GRACE_S = 0.5
@@ -47,7 +49,8 @@ async def run_worker(order: WorkerOrder, pipes: Pipes) -> None:
     if not connecting.done():
         return
     refused: asyncio.Future[TargetError] = asyncio.get_running_loop().create_future()
-    workers += make_workers(connecting.result(), order, identity, refused)
+    service = connecting.result()
+    workers += make_workers(service, order, identity, refused)
     for worker in workers:
         worker.start()
     quiet_collector()
@@ -57,6 +60,7 @@ async def run_worker(order: WorkerOrder, pipes: Pipes) -> None:
     if refused.done():
         raise refused.result()
     await shut_down(workers)
+    await service.close()
     await endpoint.stop()
 
 
@@ -130,14 +134,34 @@ def _resolve_if(worker: QueueWorker, future: asyncio.Future[None]) -> None:
         _resolve(future)
 
 
-async def _connect(order: WorkerOrder, identity: str) -> Calls:
-    from auroral.bench.telemetry import runtime_with_metrics
-    from auroral.bench.wire.calls import CoroutineCalls
-    from auroral.bench.worker import connect_when_possible
+async def _connect(order: WorkerOrder, identity: str) -> WireServiceClient:
+    """Connect, and wait for the namespace: a new one is unknown to a frontend for some seconds."""
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+    from temporalio.service import RPCError, RPCStatusCode
 
-    runtime, _ = runtime_with_metrics(enabled=False)
-    client = await connect_when_possible(order, runtime, identity)
-    return CoroutineCalls(client.workflow_service)
+    from auroral.temporal.rpc import target_error
+    from auroral.temporal.wire.connect import connect_wire
+
+    target = order.connection
+    loop = asyncio.get_running_loop()
+    give_up_s = loop.time() + target.connect_timeout_s
+    client, service = await connect_wire(target, identity=identity, patience_s=target.connect_timeout_s)
+    while True:
+        try:
+            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=target.namespace))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                # Not every server lets everyone ask; the worker's own polls will tell.
+                return service
+            if loop.time() >= give_up_s:
+                raise target_error(
+                    error,
+                    f"namespace {target.namespace} at {target.address}",
+                    hint="create the namespace, or name an existing one with --namespace",
+                ) from error
+            await asyncio.sleep(_NAMESPACE_WAIT_S)
+        else:
+            return service
 
 
 async def _until_end_of_input(pipes: Pipes) -> None:
