@@ -92,7 +92,7 @@ def test_a_network_that_is_not_there_is_borne(run, monkeypatch: pytest.MonkeyPat
 def test_a_task_that_is_stopped_ends_before_ecs_kills_it() -> None:
     async def stopped() -> list[bool]:
         stop = StopSignal()
-        with bench_run._interrupts(stop, at_once_after_s=0.05):
+        with bench_run.interrupts(stop, at_once_after_s=0.05):
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.wait_for(stop.softly.wait(), 5)
             before = stop.at_once.is_set()
@@ -107,7 +107,7 @@ def test_a_task_that_is_stopped_ends_before_ecs_kills_it() -> None:
 def test_elsewhere_only_a_second_request_stops_at_once(number: signal.Signals, after_s: float | None) -> None:
     async def stopped() -> bool:
         stop = StopSignal()
-        with bench_run._interrupts(stop, at_once_after_s=after_s):
+        with bench_run.interrupts(stop, at_once_after_s=after_s):
             os.kill(os.getpid(), number)
             await asyncio.wait_for(stop.softly.wait(), 5)
             await asyncio.sleep(0.05)

@@ -33,7 +33,7 @@ class VerdictFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 def judge(facts: VerdictFacts) -> Verdict:
     """Judge a run. A pass needs every threshold held and nothing in doubt."""
-    doubts, unconfirmed = _doubts(facts), _unconfirmed(facts)
+    doubts, unconfirmed = doubts_of(facts), _unconfirmed(facts)
     unmet = [
         f"{result.expression} was not met: {result.observed}"
         for result in facts.thresholds
@@ -49,7 +49,7 @@ def judge(facts: VerdictFacts) -> Verdict:
     return Verdict(status="pass", reasons=[f"{held} threshold{'' if held == 1 else 's'} held, and nothing is in doubt"])
 
 
-def _doubts(facts: VerdictFacts) -> list[str]:
+def doubts_of(facts: VerdictFacts) -> list[str]:
     """Why the numbers themselves cannot be trusted."""
     doubts = []
     if facts.scheduled == 0:

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from auroral.bench.options import CONFIG_VARIABLE, SETTINGS, WORKER_SETTINGS
+from auroral.bench.search.options import RUN_SETTINGS, SEARCH_SETTINGS
+from auroral.cli.bench_refused import refuse, refused_options
 from auroral.cli.bench_remote import remote
 from auroral.cli.command import Command, Group, SettingCommand, flags_given
 from auroral.cli.process import Process
@@ -34,6 +36,20 @@ def _run(context: click.Context, /, config: str | None, live: bool, json: bool, 
 
     process: Process = context.obj
     return run(process, flags_given(context, params), config_file=config, live=live, as_json=json)
+
+
+@click.pass_context
+def _search(
+    context: click.Context, /, config: str | None, live: bool, json: bool, markdown: bool, **params: Any
+) -> ExitCode:
+    from auroral.cli.bench_search import run_search
+
+    if json and markdown:
+        raise click.UsageError("expected one of --json and --markdown, but both came")
+    refuse(context, params)
+    process: Process = context.obj
+    form = "json" if json else "markdown" if markdown else "text"
+    return run_search(process, flags_given(context, params), config_file=config, live=live, form=form)
 
 
 @click.pass_context
@@ -102,6 +118,29 @@ bench.add_command(
 )
 bench.add_command(
     SettingCommand(
+        "search",
+        settings=(*SEARCH_SETTINGS, *RUN_SETTINGS),
+        callback=_search,
+        short_help="Find the largest rate a cluster sustains.",
+        help="Find the largest rate that a Temporal cluster sustains: every step is a run at one rate, which holds "
+        "where the objective is met and nothing piles up.\n\n"
+        "Rates are bracketed, then bisected, and the largest that held is confirmed by a longer step. A rate that is "
+        "clearly lost is ended early, and backlog clears between steps. With no address, a local Temporal server is "
+        "started for the search and stopped afterwards. A search's own settings stand in the table [search] of the "
+        f"configuration file. {LAYERS}",
+        epilog="Exit codes: 0 found, or at least the most rate; 1 not even the least rate; 2 wrong usage, 3 target "
+        "unreachable, 4 interrupted, 5 inconclusive.",
+        params=[
+            _config_option(),
+            click.Option(["--json"], is_flag=True, help="Print the document auroral.bench.search/1 alone to stdout."),
+            click.Option(["--markdown"], is_flag=True, help="Print Markdown for a pull request."),
+            _live_option(),
+            *refused_options(),
+        ],
+    )
+)
+bench.add_command(
+    SettingCommand(
         "worker",
         settings=WORKER_SETTINGS,
         callback=_worker,
@@ -125,8 +164,9 @@ bench.add_command(
     Command(
         "report",
         callback=_report,
-        short_help="Make a run's reports again.",
-        help="Make summary.txt and report.html again from the result stored in DIRECTORY, and print the summary.",
+        short_help="Make a run's or a search's reports again.",
+        help="Make summary.txt and report.html again from what a run or a search stored in DIRECTORY, and print the "
+        "summary.",
         params=[
             click.Argument(["directory"], metavar="DIRECTORY"),
             click.Option(

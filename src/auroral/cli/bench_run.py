@@ -80,7 +80,7 @@ async def _iterate(process: Process, configured: Configured, live: bool, as_json
     results: list[tuple[Result, Path]] = []
     stop = StopSignal()
     base = settings.output or f"results/{settings.run_id or _stamp()}"
-    with _interrupts(stop, at_once_after_s=STOP_S if settings.results_url else None):
+    with interrupts(stop, at_once_after_s=STOP_S if settings.results_url else None):
         for number in range(1, settings.iterations + 1):
             if stop.requested and number > 1:
                 worst = ExitCode.INTERRUPTED
@@ -140,13 +140,13 @@ async def _work_until_stopped(process: Process, settings: BenchSettings, live: b
     from auroral.bench.workers_only import run_workers
 
     stop = StopSignal()
-    with _interrupts(stop), _observer(process, live) as observer:
+    with interrupts(stop), _observer(process, live) as observer:
         await run_workers(settings, environ=process.environ, observer=observer, stop=stop)
     return ExitCode.OK
 
 
 @contextmanager
-def _interrupts(stop: StopSignal, *, at_once_after_s: float | None = None) -> Iterator[None]:
+def interrupts(stop: StopSignal, *, at_once_after_s: float | None = None) -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into requests to stop, for as long as the block lasts.
 
     `at_once_after_s` after a SIGTERM the stop is at once, without a second one.

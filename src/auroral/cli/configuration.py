@@ -34,7 +34,7 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True):
 
 def resolve_layers(process: Process, flags: Mapping[str, Any], config_file: str | None) -> Resolved:
     """Resolve the layers of one command. Raises `OutputError` or `UsageError` where the file is no use."""
-    return resolve_bench(flags=flags, environ=process.environ, file=_read_file(process, config_file))
+    return resolve_bench(flags=flags, environ=process.environ, file=read_file(process, config_file))
 
 
 def configure(process: Process, flags: Mapping[str, Any], config_file: str | None) -> Configured:
@@ -83,7 +83,8 @@ def _target_values(process: Process, resolved: Resolved) -> dict[str, tuple[str,
     return values
 
 
-def _read_file(process: Process, config_file: str | None) -> FileLayer | None:
+def read_file(process: Process, config_file: str | None) -> FileLayer | None:
+    """Read the configuration file, if one is named. Raises `OutputError` or `UsageError` where it is no use."""
     named_by = "--config" if config_file is not None else CONFIG_VARIABLE
     path = config_file if config_file is not None else process.environ.get(CONFIG_VARIABLE, "").strip()
     if config_file is not None and not path.strip():

@@ -35,7 +35,7 @@ class Line:
     label: str
     color: str
     values: Sequence[Value]
-    style: Literal["line", "thin", "step", "area", "under"] = "line"
+    style: Literal["line", "thin", "step", "area", "under", "dots"] = "line"
     missing: Sequence[str] = ()
 
 
@@ -88,6 +88,8 @@ class Plot:
     """Of the plot alone, px."""
     empty: str = ""
     """What to say where no line has a value."""
+    uneven: bool = False
+    """Whether points lie at uneven distances: each one's tooltip then reaches half-way to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ def _line(plot: Plot, line: Line, axis: Axis, top: float) -> str:
     if line.style == "area":
         kept = [(x, value or None) for x, value in kept]
     placed = [(x, None if value is None else y(value)) for x, value in kept]
+    if line.style == "dots":
+        return _path(f"s s-dots c-{line.color}", "".join(dots([point]) for point in placed))
     d = path(placed, line.style, top + plot.height, half_step)
     alone = dots(placed) if line.style in ("line", "thin") else ""
     return _path(f"s s-{line.style} c-{line.color}", d) + _path(f"s s-dot c-{line.color}", alone)
@@ -333,9 +337,13 @@ def _readout_json(plot: Plot) -> str:
 def _hints(plot: Plot, top: int) -> list[str]:
     """Native tooltips for a page whose script may not run."""
     parts = []
-    half = 0.5 / max(1, len(plot.x))
+    half, last = 0.5 / max(1, len(plot.x)), len(plot.x) - 1
     for cut in buckets(len(plot.x), _MOST_HINTS):
-        left, right = max(0.0, plot.x[cut[0]] - half), min(1.0, plot.x[cut[-1]] + half)
+        left, right = plot.x[cut[0]] - half, plot.x[cut[-1]] + half
+        if plot.uneven:
+            left = _between(plot.x, cut[0] - 1) if cut[0] else left
+            right = _between(plot.x, cut[-1]) if cut[-1] < last else right
+        left, right = max(0.0, left), min(1.0, right)
         said = ", ".join(f"{line.label} {_read(plot, line, cut)}" for line in plot.lines)
         label = escape(f"{plot.x_label(cut[0], cut[-1])}: {said}")
         parts.append(
@@ -343,6 +351,10 @@ def _hints(plot: Plot, top: int) -> list[str]:
             f'height="{top + plot.height - _TOP}"><title>{label}</title></rect>'
         )
     return parts
+
+
+def _between(x: Sequence[float], index: int) -> float:
+    return (x[index] + x[index + 1]) / 2
 
 
 def _n(value: float) -> str:

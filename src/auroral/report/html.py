@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auroral.bench.result import Quantiles, Result
+from auroral.bench.result import Environment, Quantiles, Result
 from auroral.bench.samples import Outcome
 from auroral.report import figures, words
 from auroral.report.page import render_page
@@ -38,7 +38,7 @@ def render(result: Result) -> str:
         limit_charts=figures.limits(result),
         outcomes=_outcomes(result),
         outcome_total=sum(result.outcomes.values()),
-        environment=_environment_rows(result),
+        environment=environment_rows(result.environment),
         arrival=_arrival(result),
         processes=_processes(result),
         server_metrics=_server_metrics(result),
@@ -91,8 +91,9 @@ def _outcomes(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def _environment_rows(result: Result) -> list[tuple[str, str]]:
-    env, unknown = result.environment, "unknown"
+def environment_rows(env: Environment) -> list[tuple[str, str]]:
+    """Where it took place, row by row."""
+    unknown = "unknown"
     offset = unknown
     if env.clock_offset_ms is not None:
         within = "" if env.clock_offset_error_ms is None else f" ± {env.clock_offset_error_ms:.3g} ms"

@@ -1,0 +1,126 @@
+"""One step of a search and its run: settings before it, seconds while it runs, what it showed after it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from auroral.bench.histogram import Histogram
+from auroral.bench.result import ConfigValue, Result
+from auroral.bench.schedule import Schedule
+from auroral.bench.search.judge import Second, Shown, seconds_of
+from auroral.bench.search.machine import Step
+from auroral.bench.settings import BenchSettings
+from auroral.bench.tally import Tally
+from auroral.bench.thresholds import Facts
+from auroral.bench.verdict import VerdictFacts, doubts_of
+from auroral.units import format_duration, format_rate
+
+ORIGIN = "auroral bench search"
+"""Where the settings of a step come from that the search chose."""
+
+
+def step_settings(
+    base: BenchSettings, step: Step, *, search_id: str, slo: Sequence[str], activity_slots: int, output: str
+) -> BenchSettings:
+    """The settings of a step's run. Poisson arrivals of each step are others, by seed and step the same each time."""
+    return msgspec.structs.replace(
+        base,
+        target_rate_per_s=step.rate_per_s,
+        duration_s=step.duration_s,
+        ramp_up_s=step.ramp_s,
+        seed=base.seed + step.number,
+        thresholds=tuple(slo),
+        run_id=f"{search_id}-{step.number:02}",
+        output=output,
+        worker=msgspec.structs.replace(base.worker, max_concurrent_activities=activity_slots),
+    )
+
+
+def step_configuration(configuration: Sequence[ConfigValue], settings: BenchSettings) -> list[ConfigValue]:
+    """The configuration as a step's run used it: what the search chose in it says so."""
+    chosen = {
+        "target-rate": format_rate(settings.target_rate_per_s),
+        "duration": format_duration(settings.duration_s),
+        "ramp-up": format_duration(settings.ramp_up_s),
+        "seed": str(settings.seed),
+        "threshold": ",".join(settings.thresholds),
+        "run-id": settings.run_id or "",
+        "output": settings.output or "",
+        "task-queue": settings.task_queue or "",
+    }
+    return [
+        msgspec.structs.replace(value, value=chosen[value.name], origin=ORIGIN) if value.name in chosen else value
+        for value in configuration
+    ]
+
+
+class SecondsSoFar:
+    """The seconds of a step while it runs. Keeps the histograms of those in which nothing new was decided."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, Histogram]] = {}
+
+    def of(self, t_s: float, schedule: Schedule, tally: Tally, in_flight: Sequence[int]) -> list[Second]:
+        """Every second that is over at `t_s`."""
+        columns = tally.seconds
+        return [
+            Second(
+                t_s=float(second),
+                offered=schedule.expected(second, second + 1.0),
+                decided=columns.intended[second] if second < columns.length else 0,
+                latency=self._latency(tally, second),
+                completed=columns.completed[second] if second < columns.length else 0,
+                in_flight=in_flight[second] if second < len(in_flight) else 0,
+            )
+            for second in range(int(t_s))
+        ]
+
+    def _latency(self, tally: Tally, second: int) -> Histogram:
+        columns = tally.seconds
+        decided = columns.intended[second] if second < columns.length else 0
+        known = self._known.get(second)
+        if known is None or known[0] != decided:
+            known = self._known[second] = (decided, columns.latency(second))
+        return known[1]
+
+
+def shown(result: Result, tally: Tally, *, early: str | None) -> Shown:
+    """What a step's run showed, for `judge`."""
+    return Shown(
+        seconds=seconds_of(result.series, dict(tally.seconds.latencies())),
+        facts=Facts(
+            times=result.times,
+            judged=[window for window in result.windows if window.kind == "steady" and window.target_per_s > 0],
+            outcomes=result.outcomes,
+            scheduled=result.scheduled,
+        ),
+        doubts=_doubts(result, early),
+        early=early,
+    )
+
+
+def _doubts(result: Result, early: str | None) -> list[str]:
+    """Why a step's measurement cannot be trusted. A rate that was clearly lost is lost whatever visibility says."""
+    reconciliation = result.reconciliation
+    unread = []
+    if early is not None:
+        reconciliation = msgspec.structs.replace(reconciliation, status="agreed")
+    elif reconciliation.status == "unavailable" and all(threshold.passed for threshold in result.thresholds):
+        unread = [f"the server's own counts were not to be had: {reconciliation.detail}"]
+    facts = VerdictFacts(
+        scheduled=result.scheduled,
+        outcomes=result.outcomes,
+        thresholds=result.thresholds,
+        reconciliation=reconciliation,
+        lost=[process for process in result.processes if process.lost],
+        times=result.times,
+    )
+    return [*doubts_of(facts), *unread]
+
+
+def limit_of(result: Result) -> str:
+    """The first limit that a run reached, and whose it is; empty: none of those sampled."""
+    first = result.limits.first
+    return "" if first is None else f"{first.name} ({first.whose})"
