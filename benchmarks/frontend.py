@@ -17,7 +17,8 @@ import sys
 import grpc
 
 from auroral.units import parse_duration_s, parse_ratio
-from benchmarks.frontend_rpc import Behaviour, Frontend
+from benchmarks.frontend_behaviour import Behaviour
+from benchmarks.frontend_rpc import Frontend
 
 # grpc ends connections that ping more often than every five minutes unless told otherwise; SDK clients do.
 _OPTIONS = (
@@ -54,10 +55,13 @@ def _pause(text: str) -> tuple[float, float]:
 def _behaviour(options: argparse.Namespace) -> Behaviour:
     return Behaviour(
         service_time_s=options.service_time,
+        service_time_cv=options.service_time_cv,
         servers=options.servers,
         refuse_ratio=options.refuse,
         lose_ratio=options.lose_acknowledgements,
         pauses_s=tuple(options.pause),
+        pause_every_s=options.pause_every[0],
+        pause_for_s=options.pause_every[1],
         worker_identity=options.worker_identity,
         namespaces=tuple(options.namespaces),
         retain=options.retain,
@@ -73,6 +77,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0: a free one")
     parser.add_argument("--service-time", type=parse_duration_s, default=0.0, help="how long an execution is served")
+    parser.add_argument(
+        "--service-time-cv", type=float, default=0.0, help="standard deviation of service times / mean (log-normal)"
+    )
     parser.add_argument("--servers", type=int, help="executions served at a time (default: any number)")
     parser.add_argument(
         "--refuse", type=parse_ratio, default=0.0, help="ratio of starts refused with RESOURCE_EXHAUSTED"
@@ -88,10 +95,17 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="AFTER:FOR",
         help="answer nothing for a while, counted from the first start that is no probe; repeatable",
     )
+    parser.add_argument(
+        "--pause-every",
+        type=_pause,
+        default=(0.0, 0.0),
+        metavar="MEAN:FOR",
+        help="answer nothing for a while by chance, with exponential gaps of this mean",
+    )
     parser.add_argument("--worker-identity", default="", help="identity of the poller of every task queue")
     parser.add_argument("--namespaces", nargs="*", default=list(defaults.namespaces), help="namespaces that exist")
     parser.add_argument("--retain", type=int, default=defaults.retain, help="closed executions kept")
-    parser.add_argument("--seed", type=int, default=defaults.seed, help="of refusals and losses")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="of everything by chance")
     options = parser.parse_args(arguments)
     asyncio.run(serve(_behaviour(options), port=options.port))
 

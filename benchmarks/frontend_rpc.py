@@ -9,7 +9,6 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -37,13 +36,16 @@ from temporalio.api.workflowservice import v1 as api
 from temporalio.bridge.proto.health.v1 import HealthCheckRequest, HealthCheckResponse
 
 from auroral.bench.manifest import PROBE_WORKFLOW_TYPE
+from benchmarks.frontend_behaviour import Behaviour
 from benchmarks.frontend_messages import STATUS, Refusal, close_event, info_of, parse_query, started_event
-from benchmarks.frontend_state import Execution, Executions
+from benchmarks.frontend_state import Execution
 
 SERVER_VERSION = "0.0.0-auroral-frontend"
 LONG_POLL_S = 20.0
 """After this long a poll is answered empty, as Temporal does."""
 
+_ROUNDING_S = 1e-6
+"""Seconds since 1970 are doubles, exact to less than this."""
 _RATES_OVER_S = 5.0
 """Rates of a task queue are means of about this long, or since it was first described."""
 
@@ -64,35 +66,13 @@ _IMPLEMENTED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How the frontend behaves. Ratios are of starts, 0 to 1."""
-
-    service_time_s: float = 0.0
-    servers: int | None = None
-    """Executions served at a time; None: any number."""
-    refuse_ratio: float = 0.0
-    """Refused with RESOURCE_EXHAUSTED."""
-    lose_ratio: float = 0.0
-    """Accepted and answered UNAVAILABLE."""
-    pauses_s: tuple[tuple[float, float], ...] = ()
-    """(after the first start that is no probe, for how long) nothing is answered."""
-    worker_identity: str = ""
-    """Who polls every task queue; empty: nobody."""
-    namespaces: tuple[str, ...] = ("benchmark",)
-    retain: int = 100_000
-    """Closed executions kept."""
-    seed: int = 1
-
-
 class Frontend:
     """Answers requests by the state of `Executions`."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
-        self._executions = Executions(
-            service_time_s=behaviour.service_time_s, servers=behaviour.servers, retain=behaviour.retain
-        )
+        self._executions = behaviour.executions()
+        self._pauses = behaviour.pauses()
         self._namespaces = set(behaviour.namespaces)
         self._random = random.Random(behaviour.seed)
         # The wall clock is read once: executions never see time go back.
@@ -327,12 +307,12 @@ class Frontend:
         return self._unix_s + time.monotonic()
 
     async def _out_of_pause(self) -> None:
-        if not self._behaviour.pauses_s or self._first_start_s is None:
+        if self._first_start_s is None:
             return
-        for after_s, for_s in self._behaviour.pauses_s:
-            since_s = self._now_s() - self._first_start_s
-            if after_s <= since_s < after_s + for_s:
-                await asyncio.sleep(after_s + for_s - since_s)
+        now_s = self._now_s()
+        delay_s = self._pauses.end_s(now_s - self._first_start_s) + self._first_start_s - now_s
+        if delay_s > _ROUNDING_S:
+            await asyncio.sleep(delay_s)
 
     async def _closed(self, execution: Execution) -> None:
         """Return when it is closed, or after as long as a poll may take."""

@@ -2,6 +2,7 @@
 
 Time is an argument, in seconds since 1970, and never goes back. An execution waits until one of the servers is
 free, is served for the service time and completes, so that at most `servers / service_time_s` complete each second.
+Service times are all equal, or drawn from a log-normal distribution of that mean.
 Open executions are all kept; of the closed ones the last `retain`. Those forgotten are counted by the first part
 of their id, so that counts stay right when memory does not grow.
 """
@@ -9,7 +10,9 @@ of their id, so that counts stay right when memory does not grow.
 from __future__ import annotations
 
 import heapq
+import math
 import operator
+import random
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -44,9 +47,17 @@ class Execution:
 class Executions:
     """Every execution that the frontend knows, and the servers that serve them in the order of their arrival."""
 
-    def __init__(self, *, service_time_s: float, servers: int | None, retain: int) -> None:
-        """`servers` None: as many as there is work."""
-        self._service_time_s = service_time_s
+    def __init__(
+        self,
+        *,
+        service_time_s: float,
+        servers: int | None,
+        retain: int,
+        service_time_cv: float = 0.0,
+        seed: int = 1,
+    ) -> None:
+        """`servers` None: as many as there is work. `service_time_cv`: standard deviation of service times / mean."""
+        self._draw_s = _service_times(service_time_s, service_time_cv, seed)
         self._servers = servers
         self._retain = retain
         self._by_id: dict[str, Execution] = {}
@@ -123,7 +134,7 @@ class Executions:
 
     def _serve(self, execution: Execution, now_s: float) -> None:
         self.dispatched += 1
-        heapq.heappush(self._served, (now_s + self._service_time_s, self.dispatched, execution))
+        heapq.heappush(self._served, (now_s + self._draw_s(), self.dispatched, execution))
 
     def _close(self, execution: Execution, status: str, closed_s: float) -> None:
         execution.status = status
@@ -138,6 +149,15 @@ class Executions:
     def _count_forgotten(self, execution: Execution) -> None:
         group = execution.workflow_id.rpartition("-")[0]
         self._forgotten[group, execution.workflow_type, execution.status] += 1
+
+
+def _service_times(mean_s: float, cv: float, seed: int) -> Callable[[], float]:
+    """Log-normal service times of this mean and coefficient of variation."""
+    if cv <= 0 or mean_s <= 0:
+        return lambda: mean_s
+    variance = math.log1p(cv * cv)
+    draw, location, scale = random.Random(f"service times {seed}").lognormvariate, math.log(mean_s), math.sqrt(variance)
+    return lambda: draw(location - variance / 2, scale)
 
 
 _CONDITION = re.compile(
