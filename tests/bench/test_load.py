@@ -16,7 +16,7 @@ from auroral.bench.load import Generator
 from auroral.bench.manifest import Manifest, ManifestArrival, ManifestWorkload
 from auroral.bench.protocol import Drained, GeneratorOrder, Samples, ScheduleEnded, Tick
 from auroral.bench.samples import Observation, Outcome, Sample
-from auroral.bench.starts import Accepted, Flight, Refused
+from auroral.bench.starts import Accepted, Flight, InTasks, Refused
 from auroral.bench.watch import Closed, Contact
 from auroral.bench.workload import builtin, to_plain
 from auroral.temporal.spec import ConnectionSpec
@@ -131,7 +131,7 @@ async def drive(
     async with VirtualClock(start_us=-500_000) as clock:
         server = make_server(clock)
         contact = Contact()
-        generator = Generator(what, clock, server, contact, frames.append)
+        generator = Generator(what, clock, InTasks(server), contact, frames.append)
         generator.on_accepted = server.accepted
         server.generator = generator
         task = during(generator, clock, contact)

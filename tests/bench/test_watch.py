@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from temporalio.client import Client
 
 from auroral.bench.clock import MonotonicClock
+from auroral.bench.manifest import ENGINES
 from auroral.bench.samples import Observation, Outcome
 from auroral.bench.starts import Flight, Starter
 from auroral.bench.watch import Closed, Contact, Sweeper, Watcher
+from auroral.bench.wire.watcher import WireWatcher
 from auroral.errors import TargetError
+from auroral.temporal.spec import ConnectionSpec
+from auroral.temporal.wire.connect import connect_wire
 from benchmarks.frontend_process import FrontendProcess
 from tests.bench.test_load import order
 
@@ -22,7 +27,7 @@ from tests.bench.test_load import order
 class Scene:
     """Started workflows and a watcher that follows them."""
 
-    def __init__(self, client: Client, limit: int) -> None:
+    def __init__(self, client: Client, limit: int, make_watcher: Callable[..., Watcher] = Watcher) -> None:
         self.epoch_unix_us = time.time_ns() // 1_000
         self.clock = MonotonicClock(self.epoch_unix_us)
         self.contact = Contact()
@@ -33,7 +38,7 @@ class Scene:
         self.starter = Starter(
             client.workflow_service, order().manifest, [None], self.clock, identity="t", timeout_s=5, resolve_s=5
         )
-        self.watcher = Watcher(
+        self.watcher = make_watcher(
             client.workflow_service,
             "benchmark",
             self.clock,
@@ -45,6 +50,14 @@ class Scene:
             on_refused=self.refused.append,
             on_error=self.errors.append,
         )
+
+    @classmethod
+    async def of(cls, engine: str, address: str, limit: int) -> Scene:
+        """One whose polls the engine makes."""
+        if engine == "sdk":
+            return cls(await Client.connect(address, namespace="benchmark"), limit)
+        client, service = await connect_wire(ConnectionSpec(address=address, namespace="benchmark"))
+        return cls(client, limit, partial(WireWatcher, calls=service))
 
     async def start(self, count: int) -> None:
         for index in range(count):
@@ -59,9 +72,10 @@ class Scene:
                 await asyncio.sleep(0.01)
 
 
-def test_never_more_polls_than_the_limit_and_every_close_is_seen() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_never_more_polls_than_the_limit_and_every_close_is_seen(engine: str) -> None:
     async def scenario(address: str) -> Scene:
-        scene = Scene(await Client.connect(address, namespace="benchmark"), limit=5)
+        scene = await Scene.of(engine, address, limit=5)
         await scene.start(30)
         await scene.until_closed(30)
         await scene.watcher.stop()
@@ -76,9 +90,10 @@ def test_never_more_polls_than_the_limit_and_every_close_is_seen() -> None:
     assert scene.watcher.active == 0
 
 
-def test_a_poll_that_comes_after_the_close_takes_the_servers_time_for_it() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_poll_that_comes_after_the_close_takes_the_servers_time_for_it(engine: str) -> None:
     async def scenario(address: str) -> Scene:
-        scene = Scene(await Client.connect(address, namespace="benchmark"), limit=1)
+        scene = await Scene.of(engine, address, limit=1)
         early, late = (
             Flight(index=index, workload=0, workflow_id=f"r1-0-{index}", intended_us=0) for index in range(2)
         )
@@ -98,9 +113,10 @@ def test_a_poll_that_comes_after_the_close_takes_the_servers_time_for_it() -> No
     assert scene.closed[0].closed_us == scene.closed[0].server_closed_us < scene.closed[1].closed_us
 
 
-def test_a_swept_workflow_is_no_longer_watched_and_its_place_is_taken() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_swept_workflow_is_no_longer_watched_and_its_place_is_taken(engine: str) -> None:
     async def scenario(address: str) -> Scene:
-        scene = Scene(await Client.connect(address, namespace="benchmark"), limit=1)
+        scene = await Scene.of(engine, address, limit=1)
         await scene.start(3)
         assert (scene.watcher.active, scene.watcher.unwatched) == (1, 2)
         scene.watcher.forget(1)
@@ -115,10 +131,11 @@ def test_a_swept_workflow_is_no_longer_watched_and_its_place_is_taken() -> None:
     assert scene.closed == {}
 
 
-def test_a_server_that_goes_away_is_noticed() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_server_that_goes_away_is_noticed(engine: str) -> None:
     async def scenario() -> int:
         with FrontendProcess("--service-time", "1h") as frontend:
-            scene = Scene(await Client.connect(frontend.address, namespace="benchmark"), limit=5)
+            scene = await Scene.of(engine, frontend.address, limit=5)
             await scene.start(2)
         async with asyncio.timeout(20):
             while scene.contact.silent_us(scene.clock.now_us()) == 0:

@@ -30,6 +30,8 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     workloads: list[Workload]
     worker_processes: int
     """Worker processes that this run starts."""
+    working_generators: int = 0
+    """Generators that are workers too."""
     activity_slots: int
     notes: list[str]
 
@@ -91,6 +93,7 @@ def make_blueprint(
         manifest=manifest,
         workloads=workloads,
         worker_processes=0 if settings.generator_only else ours,
+        working_generators=working,
         activity_slots=slots,
         notes=[*([note] if note else []), *(caution for workload in workloads for caution in cautions(workload))],
     )

@@ -58,6 +58,7 @@ class _Part(msgspec.Struct):
     drained: bool = False
     held: int = 0
     reason: str = ""
+    eager: int = 0
     cleaned: CleanedUp | None = None
     told_lost: bool = False
     latency: Histogram = msgspec.field(default_factory=Histogram)
@@ -142,6 +143,11 @@ class Drive:
     def early_ends(self) -> list[str]:
         """Why drains ended before their time."""
         return sorted({part.reason for part in self._parts if part.reason})
+
+    @property
+    def eager_starts(self) -> int:
+        """Starts whose answer brought their first workflow task."""
+        return sum(part.eager for part in self._parts)
 
     def received(self, index: int) -> bool:
         """Whether a generator has reported this start."""
@@ -251,8 +257,9 @@ class Drive:
                 part.schedule_ended = True
                 part.scheduled = scheduled
                 self._changed.set()
-            case Drained(held=held, reason=reason):
+            case Drained(held=held, reason=reason, eager=eager):
                 part.drained = True
+                part.eager = eager
                 part.held = held
                 part.reason = reason
                 self._changed.set()

@@ -6,16 +6,16 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from temporalio.client import Client
 
 from auroral.bench.child import quiet_collector, run_child
 from auroral.bench.cleanup import terminate_directly
-from auroral.bench.clock import MonotonicClock
+from auroral.bench.clock import Clock, MonotonicClock
 from auroral.bench.executions import list_executions
 from auroral.bench.interact import Interactor
-from auroral.bench.load import Generator
+from auroral.bench.load import BeginsStarts, Generator
 from auroral.bench.pipes import Pipes, exit_now
 from auroral.bench.protocol import (
     CleanedUp,
@@ -27,13 +27,12 @@ from auroral.bench.protocol import (
     StopSchedule,
     decode_to_generator,
 )
-from auroral.bench.starts import Starter
+from auroral.bench.starts import InTasks, Starter
 from auroral.bench.telemetry import runtime_with_metrics
 from auroral.bench.watch import Contact, Sweeper, Watcher
 from auroral.bench.workflows import encode_input
 from auroral.bench.workload import from_plain
 from auroral.temporal.connect import connect
-from auroral.temporal.wire.connect import connect_wire
 
 _Frame = TypeVar("_Frame")
 _T = TypeVar("_T")
@@ -42,48 +41,84 @@ _RESOLVE_S = 30.0
 """How long a lost acknowledgement is looked for before the start counts as refused, visibility permitting."""
 
 
+class Engine(Protocol):
+    """What a generator drives the API with."""
+
+    client: Client
+
+    def starts(self, starter: Starter, clock: Clock, order: GeneratorOrder) -> BeginsStarts:
+        """What begins the starts that `starter` makes."""
+
+    @property
+    def watcher(self) -> Callable[..., Watcher]:
+        """Makes a `Watcher`; takes what that takes."""
+
+    async def stop(self) -> None:
+        """End what it holds."""
+
+
+class SdkEngine:
+    """Temporal's SDK."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.watcher = Watcher
+
+    @classmethod
+    async def open(cls, order: GeneratorOrder, pipes: Pipes) -> SdkEngine:
+        """Connect. Raises `TargetError`."""
+        runtime, metrics_port = runtime_with_metrics(enabled=order.metrics)
+        pipes.emit(Hello(pid=os.getpid(), metrics_port=metrics_port))
+        patience_s = order.connection.connect_timeout_s
+        return cls(await connect(order.connection, runtime=runtime, retry=False, patience_s=patience_s))
+
+    def starts(self, starter: Starter, clock: Clock, order: GeneratorOrder) -> BeginsStarts:
+        """Each in a task of its own."""
+        return InTasks(starter)
+
+    async def stop(self) -> None:
+        """Nothing to do: the process ends."""
+
+
 async def serve(pipes: Pipes) -> None:
     """Take the order, connect, wait for `Go`, drive; then clean up when told, until the parent is gone."""
     order = await _read(pipes, GeneratorOrder)
+    engine = await _unless_orphaned(pipes, _engine(order, pipes))
+    try:
+        pipes.emit(Ready())
+        go = await _read(pipes, Go)
+        generator, stop_all = build(order, go, engine, pipes.emit)
+        quiet_collector()
+        driving = asyncio.create_task(generator.run())
+        listening = asyncio.create_task(_listen(pipes, generator, engine.client, order))
+        await asyncio.wait({driving, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if driving.done():
+            driving.result()
+            await stop_all()
+        await listening
+        driving.cancel()
+    finally:
+        await engine.stop()
+
+
+async def _engine(order: GeneratorOrder, pipes: Pipes) -> Engine:
     if order.manifest.engine == "wire":
-        pipes.emit(Hello(pid=os.getpid(), metrics_port=None))
-        connecting = _connect_wire(order)
-    else:
-        runtime, metrics_port = runtime_with_metrics(enabled=order.metrics)
-        pipes.emit(Hello(pid=os.getpid(), metrics_port=metrics_port))
-        connecting = connect(
-            order.connection, runtime=runtime, retry=False, patience_s=order.connection.connect_timeout_s
-        )
-    client = await _unless_orphaned(pipes, connecting)
-    pipes.emit(Ready())
-    go = await _read(pipes, Go)
-    generator, stop_all = build(order, go, client, pipes.emit)
-    quiet_collector()
-    driving = asyncio.create_task(generator.run())
-    listening = asyncio.create_task(_listen(pipes, generator, client, order))
-    done, _ = await asyncio.wait({driving, listening}, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
-    await stop_all()
-    await listening
+        from auroral.bench.wire.generating import WireEngine
 
-
-async def _connect_wire(order: GeneratorOrder) -> Client:
-    client, _ = await connect_wire(order.connection, patience_s=order.connection.connect_timeout_s)
-    return client
+        return await WireEngine.open(order, pipes)
+    return await SdkEngine.open(order, pipes)
 
 
 def build(
-    order: GeneratorOrder, go: Go, client: Client, emit: Callable[..., None]
+    order: GeneratorOrder, go: Go, engine: Engine, emit: Callable[..., None]
 ) -> tuple[Generator, Callable[[], asyncio.Future[None]]]:
     """Wire a generator to a real cluster and the real clock; also return what stops its polls."""
-    manifest = order.manifest
-    service = client.workflow_service
+    manifest, client = order.manifest, engine.client
     clock = MonotonicClock(go.epoch_unix_us)
     contact = Contact()
     workloads = [from_plain(workload.definition) for workload in manifest.workloads]
     starter = Starter(
-        service,
+        client.workflow_service,
         manifest,
         [encode_input(workload) for workload in workloads],
         clock,
@@ -91,10 +126,10 @@ def build(
         timeout_s=order.start_timeout_s,
         resolve_s=_RESOLVE_S,
     )
-    generator = Generator(order, clock, starter, contact, emit)
+    generator = Generator(order, clock, engine.starts(starter, clock, order), contact, emit)
     if manifest.observe == "watch" and order.max_watchers > 0:
-        generator.watcher = Watcher(
-            service,
+        generator.watcher = engine.watcher(
+            client.workflow_service,
             manifest.namespace,
             clock,
             contact,
@@ -117,7 +152,9 @@ def build(
             on_swept=generator.swept,
             on_refused=generator.refused_wait,
         )
-    interactor = Interactor(service, manifest.namespace, workloads, clock, on_done=generator.interaction)
+    interactor = Interactor(
+        client.workflow_service, manifest.namespace, workloads, clock, on_done=generator.interaction
+    )
     if interactor.needed:
         generator.on_accepted = interactor.begin
 
@@ -142,7 +179,6 @@ async def _listen(pipes: Pipes, generator: Generator, client: Client, order: Gen
                 pipes.emit(CleanedUp(terminated=done, failed=failed))
             case _:
                 pass
-    exit_now(0)
 
 
 async def _unless_orphaned(pipes: Pipes, work: Coroutine[Any, Any, _T]) -> _T:

@@ -13,18 +13,26 @@ from auroral.bench.clock import Clock
 from auroral.bench.protocol import Drained, GeneratorOrder, Samples, ScheduleEnded, Tick
 from auroral.bench.samples import UNRESOLVED, InteractionKind, Observation, Outcome, Sample
 from auroral.bench.schedule import Arrival, Done, Due, Pacer, Schedule, Wait
-from auroral.bench.starts import Accepted, Flight, Refused
+from auroral.bench.starts import Accepted, Answered, Flight, Refused
 from auroral.bench.watch import Closed, Contact, Sweeper, Watcher
 from auroral.bench.workload import Mix
 
 Emit = Callable[[msgspec.Struct], None]
 
 
-class SendsStarts(Protocol):
-    """What sends starts (`starts.Starter`)."""
+class BeginsStarts(Protocol):
+    """What sends starts (`starts.InTasks`, `wire.starter.WireStarter`)."""
 
-    async def start(self, flight: Flight) -> Accepted | Refused:
-        """Send one and find out what became of it; fills the flight's times."""
+    on_error: Callable[[BaseException], None] | None
+    """Hears of what breaks on our side."""
+    eager: int
+    """Starts whose answer brought their first workflow task."""
+
+    def begin(self, flight: Flight, on_answer: Answered) -> None:
+        """Send one; `on_answer` hears later what became of it. Fills the flight's times."""
+
+    def stop(self) -> None:
+        """Give up those under way."""
 
 
 _YIELD_EVERY = 8
@@ -44,7 +52,7 @@ class Generator:
         self,
         order: GeneratorOrder,
         clock: Clock,
-        starter: SendsStarts,
+        starter: BeginsStarts,
         contact: Contact,
         emit: Emit,
     ) -> None:
@@ -52,12 +60,12 @@ class Generator:
         self._manifest = order.manifest
         self._clock = clock
         self._starter = starter
+        starter.on_error = self.fail
         self._contact = contact
         self._emit = emit
         self._mix = Mix([workload.weight for workload in order.manifest.workloads], order.manifest.arrival.seed)
         self._starting: dict[int, Flight] = {}
         self._open: dict[int, Flight] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._samples: list[Sample] = []
         self._idle = asyncio.Event()
         self._stop = asyncio.Event()
@@ -103,7 +111,9 @@ class Generator:
         self._end_open_starts()
         self._tick()
         self._flush()
-        self._emit(Drained(t_s=self._clock.now_us() / 1e6, held=len(self._open), reason=reason))
+        self._emit(
+            Drained(t_s=self._clock.now_us() / 1e6, held=len(self._open), reason=reason, eager=self._starter.eager)
+        )
 
     def _see_failure(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -152,13 +162,8 @@ class Generator:
                 intended_us=arrival.intended_us,
             )
             self._starting[arrival.index] = flight
-            task = asyncio.get_running_loop().create_task(self._start(flight))
-            self._tasks.add(task)
-            task.add_done_callback(self._started)
-
-    def _started(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._see_failure(task)
+            self._second.sent += 1
+            self._starter.begin(flight, self._answered)
 
     def _drop(self, arrival: Arrival, workload: int, outcome: Outcome, cause: str) -> None:
         if outcome is Outcome.BACK_PRESSURED:
@@ -176,9 +181,7 @@ class Generator:
             )
         )
 
-    async def _start(self, flight: Flight) -> None:
-        self._second.sent += 1
-        answer = await self._starter.start(flight)
+    def _answered(self, flight: Flight, answer: Accepted | Refused) -> None:
         self._second.lags_us.append(flight.sent_us - flight.intended_us)
         self._starting.pop(flight.index, None)
         match answer:
@@ -296,8 +299,7 @@ class Generator:
         return min(flight.sent_us for flight in self._open.values())
 
     def _end_open_starts(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        self._starter.stop()
         for flight in self._starting.values():
             if flight.sends == 0:
                 cause, outcome = "the schedule ended before it was sent", Outcome.GENERATOR_LIMITED

@@ -130,6 +130,8 @@ class Drained(_Frame, frozen=True, kw_only=True):
     """Workflows that it knows to be open still."""
     reason: str = ""
     """Why the drain ended before its time, e.g. the server no longer answers."""
+    eager: int = 0
+    """Starts whose answer brought their first workflow task."""
 
 
 class CleanedUp(_Frame, frozen=True, kw_only=True):

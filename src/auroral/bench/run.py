@@ -268,7 +268,7 @@ class _Run:
                 reconciliation=settlement.reconciliation,
                 cleanup=left,
                 thresholds=self._thresholds,
-                notes=[*self._notes, *drive.early_ends, *settlement.notes],
+                notes=[*self._notes, *drive.early_ends, *self._eager_note(drive), *settlement.notes],
             )
         )
         return self._write(result, settlement)
@@ -345,10 +345,15 @@ class _Run:
     def _workers(self) -> Workers:
         return workers_stated(
             self._settings,
-            processes=self._blueprint.worker_processes,
+            processes=self._blueprint.worker_processes + self._blueprint.working_generators,
             activity_slots=self._blueprint.activity_slots,
             seen=self._opening.workers,
         )
+
+    def _eager_note(self, drive: Drive) -> list[str]:
+        if not self._manifest.eager_start:
+            return []
+        return [f"Eager starts: the answers to {drive.eager_starts:,} of them brought their first workflow task along."]
 
     def _effective_configuration(self) -> list[ConfigValue]:
         """The configuration with the values that defaults led to."""

@@ -16,7 +16,10 @@ import msgspec
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, HistoryEventFilterType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
+from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryRequest,
+    GetWorkflowExecutionHistoryResponse,
+)
 from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 
 from auroral.bench.clock import Clock
@@ -34,8 +37,20 @@ OUTCOME_OF_EVENT = {
 }
 
 # The server answers an idle poll after about 20 s; a poll that takes much longer is lost.
-_POLL_TIMEOUT = timedelta(seconds=70)
+POLL_TIMEOUT_S = 70.0
+_POLL_TIMEOUT = timedelta(seconds=POLL_TIMEOUT_S)
 _ERROR_PAUSE_S = 0.5
+
+
+Reply = GetWorkflowExecutionHistoryResponse | RPCError | None
+"""How a first poll has ended, if there was one."""
+
+
+class Call(Protocol):
+    """A poll that is no task."""
+
+    def cancel(self) -> object:
+        """Give it up."""
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,14 +120,14 @@ class Watcher:
         self._on_closed = on_closed
         self._on_refused = on_refused
         self._on_error = on_error
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._polls: dict[int, asyncio.Task[None] | Call] = {}
         self._waiting: dict[int, Flight] = {}
         self.allowed = limit
 
     @property
     def active(self) -> int:
         """Polls open now."""
-        return len(self._tasks)
+        return len(self._polls)
 
     @property
     def unwatched(self) -> int:
@@ -121,16 +136,16 @@ class Watcher:
 
     def add(self, flight: Flight) -> None:
         """Watch a workflow now, or when a poll is free."""
-        if len(self._tasks) < self.allowed:
+        if len(self._polls) < self.allowed:
             self._begin(flight, prompt=True)
         else:
             self._waiting[flight.index] = flight
 
     def forget(self, index: int) -> None:
         """A sweep has found it closed: stop watching."""
-        task = self._tasks.pop(index, None)
-        if task is not None:
-            task.cancel()
+        poll = self._polls.pop(index, None)
+        if poll is not None:
+            poll.cancel()
             self._next()
         else:
             self._waiting.pop(index, None)
@@ -142,41 +157,48 @@ class Watcher:
 
     async def stop(self) -> None:
         """End every poll."""
-        tasks = list(self._tasks.values())
-        self._tasks.clear()
+        polls = list(self._polls.values())
+        self._polls.clear()
         self._waiting.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for poll in polls:
+            poll.cancel()
+        await asyncio.gather(*(poll for poll in polls if isinstance(poll, asyncio.Task)), return_exceptions=True)
 
     def _begin(self, flight: Flight, *, prompt: bool) -> None:
-        task = asyncio.get_running_loop().create_task(self._watch(flight, prompt))
-        self._tasks[flight.index] = task
+        # A workflow that had closed before a late poll began was not seen to close.
+        self._follow(flight, self._request(flight), None if prompt else self._clock.now_us())
+
+    def _follow(
+        self, flight: Flight, request: GetWorkflowExecutionHistoryRequest, seen_from_us: int | None, first: Reply = None
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(self._watch(flight, request, seen_from_us, first))
+        self._polls[flight.index] = task
         task.add_done_callback(self._see_failure)
+
+    def _request(self, flight: Flight) -> GetWorkflowExecutionHistoryRequest:
+        return GetWorkflowExecutionHistoryRequest(
+            namespace=self._namespace,
+            execution=WorkflowExecution(workflow_id=flight.workflow_id),
+            wait_new_event=True,
+            history_event_filter_type=HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
+        )
 
     def _see_failure(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_error(error)
 
     def _next(self) -> None:
-        while self._waiting and len(self._tasks) < self.allowed:
+        while self._waiting and len(self._polls) < self.allowed:
             index = next(iter(self._waiting))
             self._begin(self._waiting.pop(index), prompt=False)
 
-    async def _watch(self, flight: Flight, prompt: bool) -> None:
-        request = GetWorkflowExecutionHistoryRequest(
-            namespace=self._namespace,
-            execution=WorkflowExecution(workflow_id=flight.workflow_id),
-            wait_new_event=True,
-            history_event_filter_type=HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
-        )
+    async def _watch(
+        self, flight: Flight, request: GetWorkflowExecutionHistoryRequest, seen_from_us: int | None, first: Reply
+    ) -> None:
         closed: Closed | None = None
-        # A workflow that had closed before a late poll began was not seen to close.
-        seen_from_us = None if prompt else self._clock.now_us()
         while closed is None:
             try:
-                poll = self._service.get_workflow_execution_history(request, retry=False, timeout=_POLL_TIMEOUT)
-                response = await bounded(poll, _POLL_TIMEOUT.total_seconds() + 1)
+                response, first = await self._reply(request, first), None
             except RPCError as error:
                 self._contact.failed_us = self._clock.now_us()
                 if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
@@ -196,13 +218,26 @@ class Watcher:
                 request.next_page_token = response.next_page_token
                 continue
             event = response.history.events[-1]
-            successor = _successor(event)
+            successor = successor_of(event)
             if successor:
                 request.execution.run_id = successor
                 request.next_page_token = b""
                 continue
             closed = self._closed(event, seen_from_us)
-        self._tasks.pop(flight.index, None)
+        self._ended(flight, closed)
+
+    async def _reply(
+        self, request: GetWorkflowExecutionHistoryRequest, first: Reply
+    ) -> GetWorkflowExecutionHistoryResponse:
+        if isinstance(first, RPCError):
+            raise first
+        if first is not None:
+            return first
+        poll = self._service.get_workflow_execution_history(request, retry=False, timeout=_POLL_TIMEOUT)
+        return await bounded(poll, POLL_TIMEOUT_S + 1)
+
+    def _ended(self, flight: Flight, closed: Closed) -> None:
+        self._polls.pop(flight.index, None)
         self._on_closed(flight, closed)
         self._next()
 
@@ -229,12 +264,12 @@ class Watcher:
 
     def _give_way(self, flight: Flight, cause: str) -> None:
         self._on_refused(cause)
-        self._tasks.pop(flight.index, None)
-        self.allowed = max(1, min(self.allowed, len(self._tasks)))
+        self._polls.pop(flight.index, None)
+        self.allowed = max(1, min(self.allowed, len(self._polls)))
         self._waiting[flight.index] = flight
 
 
-def _successor(event: HistoryEvent) -> str:
+def successor_of(event: HistoryEvent) -> str:
     """The run that follows a closed one, where there is one."""
     for attributes in (
         event.workflow_execution_continued_as_new_event_attributes,
