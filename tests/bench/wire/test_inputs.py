@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auroral.bench import workflows
+from auroral.bench.wire import inputs
+from auroral.bench.workload import BUILTINS, builtin
+
+
+@pytest.mark.parametrize("name", [name for name in BUILTINS if name != "simple"])
+def test_a_start_s_argument_is_read_as_the_interpreter_reads_it(name: str) -> None:
+    workload = builtin(name)
+    (payload,) = workflows.encode_input(workload).payloads
+    assert inputs.decode_input(payload.data).steps == workload.steps == workflows._decode_input(payload.data).steps
+
+
+@given(st.floats(0, 86_400))
+def test_an_activity_s_argument_is_the_interpreter_s_byte_for_byte(sleep_s: float) -> None:
+    written = inputs.encode_sleep(sleep_s)
+    assert written == msgspec.json.encode(workflows._Work(sleep_s=sleep_s))
+    assert inputs.decode_work(written).sleep_s == sleep_s
+
+
+def test_fields_and_names_are_the_interpreter_s() -> None:
+    for own, theirs in ((inputs.Input, workflows._Input), (inputs.Work, workflows._Work)):
+        assert msgspec.structs.fields(own) == msgspec.structs.fields(theirs)
+    assert inputs.ACTIVITY_NAME == workflows.ACTIVITY_NAME
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        inputs.decode_input(b'{"steps": [{"step": "nap"}]}')
+    with pytest.raises(msgspec.DecodeError):
+        inputs.decode_work(b'{"sleep_s": "long"}')

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse
+from temporalio.service import RPCError, RPCStatusCode
+
+from auroral.bench.wire.poller import FIRST, Poller
+from auroral.bench.wire.readings import Readings
+from tests.bench.wire.doubles import Calls, Timers
+
+TASK = PollWorkflowTaskQueueResponse(task_token=b"t")
+NONE = PollWorkflowTaskQueueResponse()
+
+
+class Bench:
+    """A poller, with what is around it."""
+
+    def __init__(self, *, most: int = 16, slots: int = 1_000) -> None:
+        self.calls, self.timers, self.readings = Calls(), Timers(), Readings("benchmark", "q")
+        self.slots = slots
+        self.tasks: list[Any] = []
+        self.fatal: list[RPCError] = []
+        self.poller = Poller(
+            self.calls,
+            self.timers,
+            self.readings,
+            Random(1),
+            method="PollWorkflowTaskQueue",
+            request=PollWorkflowTaskQueueRequest(namespace="benchmark"),
+            most=most,
+            room=lambda: self.slots - len(self.tasks) - self.poller.waiting,
+            on_task=self.tasks.append,
+            on_fatal=self.fatal.append,
+        )
+        self.poller.start()
+
+    @property
+    def under_way(self) -> int:
+        assert self.poller.waiting == len(self.calls.under_way)
+        return self.poller.waiting
+
+    def burst(self) -> None:
+        """Every poll under way brings a task."""
+        for sent in list(self.calls.under_way):
+            sent.answer(TASK)
+
+
+def test_there_are_a_few_to_begin_with() -> None:
+    assert Bench().under_way == FIRST
+    assert Bench(most=1).under_way == 1
+
+
+def test_tasks_that_come_one_by_one_need_no_more() -> None:
+    bench = Bench()
+    for _ in range(50):
+        bench.calls.under_way[0].answer(TASK)
+    assert len(bench.tasks) == 50
+    assert bench.under_way == FIRST
+
+
+def test_a_burst_brings_more_up_to_what_is_allowed() -> None:
+    bench = Bench(most=16)
+    seen = [bench.under_way]
+    for _ in range(40):
+        # The server answers all of them before any new one reaches it.
+        batch = list(bench.calls.under_way)
+        begin, bench.poller.fill = bench.poller.fill, lambda: None  # type: ignore[method-assign]
+        for sent in batch:
+            sent.answer(TASK)
+        bench.poller.fill = begin  # type: ignore[method-assign]
+        bench.poller.fill()
+        seen.append(bench.under_way)
+    assert seen[-1] == 16
+    assert seen == sorted(seen)
+
+
+def test_polls_that_wait_for_nothing_become_fewer_again() -> None:
+    bench = Bench(most=16)
+    bench.poller._wanted = 16
+    bench.poller.fill()
+    for _ in range(100):
+        bench.calls.under_way[0].answer(NONE)
+    assert bench.under_way == FIRST
+    assert bench.tasks == []
+
+
+def test_no_poll_is_begun_without_a_slot() -> None:
+    bench = Bench(slots=5)
+    bench.burst()
+    assert len(bench.tasks) + bench.under_way == 5
+    bench.burst()
+    assert (len(bench.tasks), bench.under_way) == (5, 0)
+    bench.tasks.pop()
+    bench.poller.fill()
+    assert bench.under_way == 1
+
+
+@pytest.mark.parametrize(
+    "status", [RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.NOT_FOUND]
+)
+def test_polls_that_fail_are_tried_again_at_growing_pauses(status: RPCStatusCode) -> None:
+    bench = Bench()
+    pauses_s = []
+    for _ in range(9):
+        for sent in list(bench.calls.under_way):
+            sent.fail(status)
+        assert bench.under_way == 0
+        began_s = bench.timers.now_s
+        while not bench.under_way:
+            bench.timers.advance(0.01)
+        pauses_s.append(bench.timers.now_s - began_s)
+        assert bench.under_way == FIRST
+    assert 0.05 <= pauses_s[0] <= 0.17
+    assert 5 <= pauses_s[-1] <= 15.1
+    bench.calls.under_way[0].answer(TASK)
+    bench.calls.under_way[0].fail(status)
+    bench.timers.advance(0.16)
+    assert bench.under_way == FIRST
+    assert bench.readings.failures[("PollWorkflowTaskQueue", status.name)] == 9 * FIRST + 1
+    assert bench.fatal == []
+
+
+@pytest.mark.parametrize("status", [RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED])
+def test_a_poll_that_something_in_between_ended_is_begun_again_at_once(status: RPCStatusCode) -> None:
+    bench = Bench()
+    bench.calls.under_way[0].fail(status)
+    assert bench.under_way == FIRST
+    assert bench.readings.failures == {}
+
+
+def test_a_refusal_for_good_is_told() -> None:
+    bench = Bench()
+    bench.calls.under_way[0].fail(RPCStatusCode.PERMISSION_DENIED)
+    assert [error.status for error in bench.fatal] == [RPCStatusCode.PERMISSION_DENIED]
+    assert bench.under_way == FIRST - 1
+
+
+def test_at_the_end_no_poll_is_begun_and_what_still_comes_is_worked() -> None:
+    bench = Bench()
+    bench.poller.stop()
+    bench.calls.under_way[0].answer(TASK)
+    bench.calls.under_way[0].answer(NONE)
+    assert (len(bench.tasks), bench.under_way) == (1, FIRST - 2)
+    left = list(bench.calls.under_way)
+    bench.poller.cancel()
+    assert all(sent.cancelled for sent in left)
+    assert bench.under_way == 0
+    bench.poller.fill()
+    assert bench.under_way == 0
