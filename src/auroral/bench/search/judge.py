@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -171,7 +172,7 @@ def uncleared(
     if len(probes_s) < _PROBES:
         return f"{len(probes_s)} of {_PROBES} probes have completed"
     now_s, idle = statistics.median(probes_s[-_PROBES:]), statistics.median(idle_s)
-    if now_s > max(idle * _CLEARED_FACTOR + _CLEARED_MARGIN_S, max(idle_s)):
+    if now_s > max(idle * _CLEARED_FACTOR + _CLEARED_MARGIN_S, *idle_s):
         return f"a probe takes {format_duration(now_s)}, where it took {format_duration(idle)} before the first step"
     return None
 
@@ -267,7 +268,7 @@ def _growth(hold: Sequence[Second]) -> _Growth | None:
     open_now = [second.in_flight for second in hold[math.ceil(typical_us / _US_PER_S) :]]
     if len(open_now) <= _TREND_S:
         return None
-    rises = [after - before for before, after in zip(open_now, open_now[1:], strict=False)]
+    rises = [after - before for before, after in itertools.pairwise(open_now)]
     # A count is exact to half a workflow at either end.
     error_per_s = max(statistics.stdev(rises) / math.sqrt(len(rises)), 0.5 / len(rises))
     return _Growth(statistics.fmean(rises), error_per_s)

@@ -2,74 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
 
-import msgspec
+from auroral.bench.search.conclude import conclude
+from auroral.bench.search.settings import SHORTEST_STEP_S, SearchSettings
+from auroral.bench.search.table import Table
+from auroral.bench.search.types import Found, Kind, Measured, Status, Step
+from auroral.units import format_rate
 
-from auroral.bench.search.settings import SearchSettings
+__all__ = ["Found", "Kind", "Measured", "Search", "Status", "Step"]
 
-Kind = Literal["bracket", "bisect", "confirm"]
-Status = Literal["found", "above-most", "below-least", "inconclusive", "budget-spent"]
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One rate to drive: a ramp that is not measured, then a hold that is."""
-
-    number: int
-    """From 1."""
-    kind: Kind
-    rate_per_s: float
-    ramp_s: float
-    hold_s: float
-
-    @property
-    def duration_s(self) -> float:
-        """The load that it is."""
-        return self.ramp_s + self.hold_s
+_FACTOR = 2.0
+"""Between two rates of the bracket."""
+_MOST_CONFIRMS = 5
+_MOST_STEPS = 100
+_ROUNDING_S = 1e-6
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step showed. `judge.judge` makes it."""
-
-    step: Step
-    held: bool | None
-    """Whether the rate was sustained; None: the measurement is in doubt."""
-    reasons: list[str]
-    """Why, a sentence each."""
-    offered_per_s: float
-    """Due by the schedule, in the hold."""
-    completed_per_s: float
-    quantiles_ms: dict[str, float | None]
-    """Latency of the hold: `p50`, `p90`, `p95`, `p99`; null: did not complete."""
-    backlog_start: float | None
-    """Open at the beginning of the hold, a mean over seconds; null: not seen."""
-    backlog_end: float | None
-    """Open at its end."""
-    load_s: float
-    """What of the budget it used."""
-    early: bool = False
-    """Whether it was ended before its time, because it was clearly lost."""
-    spent: float | None = None
-    """Share of what the objective permits that was used, of its quantiles: 1 is the limit. Null: not known."""
-    doubtful: bool = False
-    """Whether the rate could as well have been judged the other way: a marginal result, or a passing stall."""
+def _far_off(measured: Measured) -> bool:
+    """Whether a rate was lost by so much that the limit is not next to it."""
+    return measured.spent is None or measured.spent > 2 or not measured.doubtful
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """How a search ended."""
-
-    status: Status
-    rate_per_s: float | None
-    """The largest rate that was sustained; with `above-most` the most rate. Null: none was."""
-    held_per_s: float | None
-    """The largest rate that held and that no lost rate contradicts."""
-    lost_per_s: float | None
-    """The smallest rate that was lost above it."""
-    confirmed: bool
-    """Whether a confirming step held at `rate_per_s`."""
-    sentences: list[str]
-    """What was found and how sure it is."""
-    steps: list[Measured]
+def _rounded(rate_per_s: float, low_per_s: float, high_per_s: float) -> float:
+    """To three digits where that stays well between the two, else to more."""
+    for digits in range(2, 8):
+        rounded = float(f"{rate_per_s:.{digits}e}")
+        if abs(rounded - rate_per_s) < (high_per_s - low_per_s) / 10:
+            return rounded
+    return rate_per_s
 
 
 class Search:
@@ -77,15 +38,142 @@ class Search:
 
     def __init__(self, settings: SearchSettings) -> None:
         self.settings = settings
+        self._steps: list[Measured] = []
+        self._given: Step | Found | None = None
 
     def next(self) -> Step | Found:
         """The step to drive now, or how the search ended. Asking again changes nothing."""
-        raise NotImplementedError
+        if self._given is None:
+            self._given = self._decide()
+        return self._given
 
     def take(self, measured: Measured) -> None:
         """Take what the step last given showed. Raises `ValueError` for another step's."""
-        raise NotImplementedError
+        if not isinstance(self._given, Step) or measured.step != self._given:
+            raise ValueError(f"expected what the step last given showed, got that of step {measured.step.number}")
+        self._steps.append(measured)
+        self._given = None
 
     def stop(self, reason: str) -> Found:
         """End here, e.g. because backlog did not clear or the user stopped it: what is known so far."""
-        raise NotImplementedError
+        if not isinstance(self._given, Found):
+            self._given = self._end("inconclusive", reason)
+        return self._given
+
+    # The budget
+
+    @property
+    def _left_s(self) -> float:
+        return self.settings.budget_s - sum(measured.load_s for measured in self._steps)
+
+    def _fits(self, hold_s: float, *, confirming: int = 1) -> bool:
+        """Whether so long a step can be driven, and that many confirming ones after it."""
+        settings = self.settings
+        needed_s = hold_s + settings.ramp_s + confirming * (settings.confirm_s + settings.ramp_s)
+        return needed_s <= self._left_s + _ROUNDING_S
+
+    # The decisions
+
+    def _decide(self) -> Step | Found:
+        last = self._steps[-1] if self._steps else None
+        if len(self._steps) >= _MOST_STEPS:
+            return self._end("budget-spent")
+        if last is not None and last.held is None:
+            return self._again(last)
+        table = Table(self._steps)
+        held_per_s, lost_per_s = table.bracket()
+        if last is not None and (repeated := self._second_look(last, table, held_per_s, lost_per_s)):
+            return repeated
+        if lost_per_s is None or held_per_s is None:
+            return self._bracket(held_per_s, lost_per_s)
+        return self._narrow(table, held_per_s, lost_per_s)
+
+    def _again(self, last: Measured) -> Step | Found:
+        """Repeat a measurement in doubt once."""
+        doubtful = [each for each in self._steps if each.held is None and each.step.rate_per_s == last.step.rate_per_s]
+        confirming = 0 if last.step.kind == "confirm" else 1
+        if len(doubtful) == 1 and self._fits(last.step.hold_s, confirming=confirming):
+            return self._step(last.step.kind, last.step.rate_per_s, last.step.hold_s)
+        twice = " twice" if len(doubtful) > 1 else ""
+        reasons = "; ".join(last.reasons)
+        return self._end(
+            "inconclusive", f"the measurement at {format_rate(last.step.rate_per_s)} was in doubt{twice}: {reasons}"
+        )
+
+    def _second_look(
+        self, last: Measured, table: Table, held_per_s: float | None, lost_per_s: float | None
+    ) -> Step | None:
+        """Measure a lost rate a second time where the loss may be chance: marginal, a stall, or contradicted."""
+        if lost_per_s is None or table.times(lost_per_s) > 1 or not self._fits(self.settings.step_s):
+            return None
+        lost = table.last_at(lost_per_s)
+        contradicted = table.held_above(lost_per_s)
+        just_now = last is lost and lost.doubtful
+        at_the_end = (
+            held_per_s is not None
+            and self._narrow_enough(held_per_s, lost_per_s)
+            and lost.doubtful
+            and lost.step.kind != "confirm"
+        )
+        if contradicted or just_now or at_the_end:
+            return self._step(lost.step.kind, lost_per_s, max(lost.step.hold_s, self.settings.step_s))
+        return None
+
+    def _bracket(self, held_per_s: float | None, lost_per_s: float | None) -> Step | Found:
+        """Double what held or halve what was lost until there is one of each."""
+        settings = self.settings
+        if held_per_s is None and lost_per_s is None:
+            return self._step("bracket", settings.first_per_s, self._bracket_s)
+        if held_per_s is not None:
+            if held_per_s >= settings.most_per_s or not self._fits(self._bracket_s):
+                return self._confirm(held_per_s, None)
+            return self._step("bracket", min(held_per_s * _FACTOR, settings.most_per_s), self._bracket_s)
+        assert lost_per_s is not None
+        if lost_per_s <= settings.least_per_s:
+            return self._end("below-least")
+        if not self._fits(self._bracket_s):
+            return self._end("budget-spent")
+        # What completed at a lost rate is what the cluster can do at most, unless it does less when overloaded.
+        completed_per_s = Table(self._steps).last_at(lost_per_s).completed_per_s
+        rate_per_s = min(lost_per_s / _FACTOR, max(completed_per_s, lost_per_s / _FACTOR**3))
+        return self._step("bracket", max(rate_per_s, settings.least_per_s), self._bracket_s)
+
+    def _narrow(self, table: Table, held_per_s: float, lost_per_s: float) -> Step | Found:
+        """Bisect while the bracket is wide, then confirm; from a confirmation that failed step down."""
+        failed = [each for each in self._steps if each.step.kind == "confirm" and each.held is False]
+        confirmed = table.confirmed(held_per_s)
+        if confirmed is not None:
+            return self._end("found" if self._narrow_enough(held_per_s, lost_per_s) else "budget-spent")
+        if self._narrow_enough(held_per_s, lost_per_s) or not self._fits(self.settings.step_s):
+            return self._confirm(held_per_s, lost_per_s)
+        if failed and failed[-1].step.rate_per_s == lost_per_s and not _far_off(failed[-1]):
+            return self._confirm(max(held_per_s, lost_per_s / (1 + self.settings.precision)), lost_per_s)
+        rate_per_s = _rounded(math.sqrt(held_per_s * lost_per_s), held_per_s, lost_per_s)
+        return self._step("bisect", rate_per_s, self.settings.step_s)
+
+    def _confirm(self, rate_per_s: float, lost_per_s: float | None) -> Step | Found:
+        """Confirm a rate by a longer step, or end where it is confirmed or there is no load left for that."""
+        settings = self.settings
+        if Table(self._steps).confirmed(rate_per_s) is not None:
+            return self._end("above-most" if rate_per_s >= settings.most_per_s else "budget-spent")
+        confirms = sum(each.step.kind == "confirm" for each in self._steps)
+        if confirms >= _MOST_CONFIRMS or not self._fits(settings.confirm_s, confirming=0):
+            return self._end("budget-spent")
+        if lost_per_s is not None:
+            rate_per_s = max(rate_per_s, settings.least_per_s)
+        return self._step("confirm", rate_per_s, settings.confirm_s)
+
+    @property
+    def _bracket_s(self) -> float:
+        return max(SHORTEST_STEP_S, self.settings.step_s / 2)
+
+    def _narrow_enough(self, held_per_s: float, lost_per_s: float) -> bool:
+        return lost_per_s <= held_per_s * (1 + self.settings.precision) * (1 + 1e-9)
+
+    def _step(self, kind: Kind, rate_per_s: float, hold_s: float) -> Step:
+        return Step(
+            number=len(self._steps) + 1, kind=kind, rate_per_s=rate_per_s, ramp_s=self.settings.ramp_s, hold_s=hold_s
+        )
+
+    def _end(self, status: Status, reason: str = "") -> Found:
+        return conclude(self.settings, self._steps, status, reason)

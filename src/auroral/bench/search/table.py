@@ -1,0 +1,74 @@
+"""What is known of each rate of a search, its repetitions taken together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from auroral.bench.search.types import Measured
+
+_MARGINAL = 2.0
+"""A doubtful loss by more than this is that of a passing stall: a repetition takes its place."""
+
+
+class Table:
+    """The conclusive measurements by rate."""
+
+    def __init__(self, steps: Sequence[Measured]) -> None:
+        self._at: dict[float, list[Measured]] = {}
+        for measured in steps:
+            if measured.held is not None:
+                self._at.setdefault(measured.step.rate_per_s, []).append(measured)
+
+    def times(self, rate_per_s: float) -> int:
+        """How often a rate was measured."""
+        return len(self._at.get(rate_per_s, ()))
+
+    def last_at(self, rate_per_s: float) -> Measured:
+        """The last measurement of a rate."""
+        return self._at[rate_per_s][-1]
+
+    def held(self, rate_per_s: float) -> bool:
+        """Whether a rate was sustained, by all that was measured at it."""
+        return _held(self._at[rate_per_s])
+
+    def bracket(self) -> tuple[float | None, float | None]:
+        """The smallest rate that was lost, and the largest below it that held."""
+        lost_per_s = min((rate_per_s for rate_per_s in self._at if not self.held(rate_per_s)), default=None)
+        held_per_s = max(
+            (each for each in self._at if self.held(each) and (lost_per_s is None or each < lost_per_s)), default=None
+        )
+        return held_per_s, lost_per_s
+
+    def held_above(self, rate_per_s: float) -> bool:
+        """Whether a larger rate held."""
+        return any(each > rate_per_s and self.held(each) for each in self._at)
+
+    def confirmed(self, rate_per_s: float) -> Measured | None:
+        """The confirming step of a rate that held, where there is one."""
+        measurements = self._at.get(rate_per_s, [])
+        confirming = [measured for measured in measurements if measured.step.kind == "confirm"]
+        return confirming[-1] if confirming and _held(measurements) else None
+
+
+def _held(measurements: Sequence[Measured]) -> bool:
+    """The share of what is permitted that was used, over all of them; one alone, and what has no share, by its word."""
+    counted = [
+        measured
+        for number, measured in enumerate(measurements)
+        if number == len(measurements) - 1 or not _is_stall(measured)
+    ]
+    if len(counted) == 1:
+        return bool(counted[0].held)
+    spent, weight_s = 0.0, 0.0
+    for measured in counted:
+        if measured.spent is None or (not measured.held and measured.spent <= 1):
+            # Lost for another reason than late starts: as often as not is too often.
+            return 2 * sum(bool(each.held) for each in counted) > len(counted)
+        held_s = max(1.0, measured.load_s - measured.step.ramp_s)
+        spent += measured.spent * held_s
+        weight_s += held_s
+    return spent <= weight_s
+
+
+def _is_stall(measured: Measured) -> bool:
+    return not measured.held and measured.doubtful and measured.spent is not None and measured.spent >= _MARGINAL
