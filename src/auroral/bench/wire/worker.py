@@ -111,7 +111,8 @@ async def shut_down(workers: Sequence[QueueWorker], *, grace_s: float = _GRACE_S
     for worker in workers:
         known.append(asyncio.get_running_loop().create_future())
         worker.stop_polling(partial(_resolve, known[-1]))
-    await asyncio.wait(known, timeout=_SHUTDOWN_S)
+    if known:
+        await asyncio.wait(known, timeout=_SHUTDOWN_S)
     idle: list[asyncio.Future[None]] = []
     for worker in workers:
         worker.cancel_polls()
