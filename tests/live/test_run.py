@@ -328,3 +328,31 @@ def test_a_second_interrupt_stops_at_once(temporal_server, tmp_path: Path) -> No
     assert ended.status == 4
     assert ended.result.interrupted
     assert ended.result.cleanup.commands, "what is left open is named with the command that ends it"
+
+
+@pytest.mark.parametrize("workload", ["simple", "multi-activity"])
+def test_eager_starts_need_no_worker_but_the_generator(temporal_server, tmp_path, workload) -> None:
+    done = bench(
+        "--address", temporal_server.address, "--engine", "wire", "--eager-start", "--workload", workload,
+        "--target-rate", "10", "--duration", "4s", "--json",
+        directory=tmp_path / "eager",
+    )  # fmt: skip
+    result = done.result
+    assert done.status == 0, done.stderr + done.logs
+    assert result.outcomes["completed"] == result.scheduled == 40
+    assert result.reconciliation.status == "agreed"
+    assert (result.manifest.engine, result.manifest.eager_start) == ("wire", True)
+    assert "Eager starts: the answers to 40 of them brought their first workflow task along." in result.notes
+    assert result.workers.processes == 1
+    assert [process.name for process in result.processes] == ["coordinator", "generator-0"]
+
+
+def test_a_run_over_the_wire_is_a_run_like_any_other(temporal_server, tmp_path) -> None:
+    done = bench(
+        "--address", temporal_server.address, "--engine", "wire", "--observe", "visibility",
+        "--target-rate", "10", "--duration", "3s", "--json",
+        directory=tmp_path / "wire",
+    )  # fmt: skip
+    assert done.status == 0, done.stderr + done.logs
+    assert done.result.outcomes["completed"] == 30
+    assert done.result.manifest.engine == "wire"
