@@ -172,6 +172,7 @@ class PlainSearchLines:
 
     def step(self, step: Step) -> None:
         """A step begins: the phases of its run need no lines of their own."""
+        self._lines.__exit__(None, None, None)
         self._in_step = True
         self._next_t_s = 0.0
         self._write(step_line(step))

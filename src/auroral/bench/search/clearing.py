@@ -23,11 +23,13 @@ from auroral.temporal.rpc import bounded
 from auroral.units import format_duration
 
 IDLE_PROBES = 12
-"""Probe workflows before the first step."""
+"""Probe workflows before the first step, after those that find caches and connections cold."""
+_COLD_PROBES = 4
 _ANSWER_S = 5.0
 _PROBE_S = 10.0
 """A probe that takes longer is given up, and counts as this long."""
 _PAUSE_S = 0.2
+_SAY_AFTER_S = 2.0
 _KINDS = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
 
 
@@ -104,7 +106,8 @@ class Asker:
 
 async def idle_probes(asker: Asks, count: int = IDLE_PROBES) -> list[float]:
     """Latencies of probe workflows while nothing else runs, in seconds."""
-    return [await asker.probe_s() for _ in range(count)]
+    probes_s = [await asker.probe_s() for _ in range(_COLD_PROBES + count)]
+    return probes_s[_COLD_PROBES:]
 
 
 async def clear(
@@ -130,5 +133,6 @@ async def clear(
         waited_s = clock() - began_s
         if left is None or waited_s >= limit_s:
             return waited_s, left
-        report(f"waiting for backlog to clear, {format_duration(waited_s)}: {left}")
+        if waited_s >= _SAY_AFTER_S:
+            report(f"waiting for backlog to clear, {format_duration(waited_s)}: {left}")
         await sleep(_PAUSE_S)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from auroral.bench.histogram import Histogram
+from auroral.bench.options import BY_NAME
 from auroral.bench.result import ConfigValue, Result
-from auroral.bench.schedule import Schedule
+from auroral.bench.schedule import Arrival, Schedule
 from auroral.bench.search.judge import Second, Shown, seconds_of
 from auroral.bench.search.machine import Step
 from auroral.bench.settings import BenchSettings
@@ -39,7 +40,7 @@ def step_settings(
 
 
 def step_configuration(configuration: Sequence[ConfigValue], settings: BenchSettings) -> list[ConfigValue]:
-    """The configuration as a step's run used it: what the search chose in it says so."""
+    """The configuration of a step's run: what the search chose says so, and its own settings are none of a run's."""
     chosen = {
         "target-rate": format_rate(settings.target_rate_per_s),
         "duration": format_duration(settings.duration_s),
@@ -50,10 +51,8 @@ def step_configuration(configuration: Sequence[ConfigValue], settings: BenchSett
         "output": settings.output or "",
         "task-queue": settings.task_queue or "",
     }
-    return [
-        msgspec.structs.replace(value, value=chosen[value.name], origin=ORIGIN) if value.name in chosen else value
-        for value in configuration
-    ]
+    others = [value for value in configuration if value.name not in chosen and value.name in BY_NAME]
+    return [*others, *(ConfigValue(name=name, value=text, origin=ORIGIN) for name, text in chosen.items())]
 
 
 class SecondsSoFar:
@@ -61,14 +60,17 @@ class SecondsSoFar:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[int, Histogram]] = {}
+        self._due: list[int] = []
+        self._arrivals: Iterator[Arrival] | None = None
+        self._next: Arrival | None = None
 
     def of(self, t_s: float, schedule: Schedule, tally: Tally, in_flight: Sequence[int]) -> list[Second]:
-        """Every second that is over at `t_s`."""
-        columns = tally.seconds
+        """Every second that is over at `t_s`. `offered` is what was due in it exactly, not the mean of its process."""
+        columns, due = tally.seconds, self._due_until(int(t_s), schedule)
         return [
             Second(
                 t_s=float(second),
-                offered=schedule.expected(second, second + 1.0),
+                offered=float(due[second]),
                 decided=columns.intended[second] if second < columns.length else 0,
                 latency=self._latency(tally, second),
                 completed=columns.completed[second] if second < columns.length else 0,
@@ -76,6 +78,18 @@ class SecondsSoFar:
             )
             for second in range(int(t_s))
         ]
+
+    def _due_until(self, end: int, schedule: Schedule) -> list[int]:
+        if self._arrivals is None:
+            self._arrivals = schedule.arrivals()
+            self._next = next(self._arrivals, None)
+        while len(self._due) < end:
+            count, end_us = 0, (len(self._due) + 1) * 1_000_000
+            while self._next is not None and self._next.intended_us < end_us:
+                count += 1
+                self._next = next(self._arrivals, None)
+            self._due.append(count)
+        return self._due
 
     def _latency(self, tally: Tally, second: int) -> Histogram:
         columns = tally.seconds
