@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from auroral.bench import workflows
 from auroral.bench.wire import inputs
-from auroral.bench.workload import BUILTINS, builtin
+from auroral.bench.workload import BUILTINS, Activity, builtin
 
 
 @pytest.mark.parametrize("name", [name for name in BUILTINS if name != "simple"])
@@ -19,8 +19,13 @@ def test_a_start_s_argument_is_read_as_the_interpreter_reads_it(name: str) -> No
 
 @given(st.floats(0, 86_400))
 def test_an_activity_s_argument_is_the_interpreter_s_byte_for_byte(sleep_s: float) -> None:
+    (payload,) = workflows.encode_input(builtin("state-transitions")).payloads
+    step = workflows._decode_input(payload.data).steps[0]
+    assert isinstance(step, Activity)
+    # As `workflows._RemoteActivity` makes it.
+    theirs = workflows._Work(sleep_s=sleep_s, failure_rate=step.failure_rate, result_bytes=step.result_bytes)
     written = inputs.encode_sleep(sleep_s)
-    assert written == msgspec.json.encode(workflows._Work(sleep_s=sleep_s))
+    assert written == msgspec.json.encode(theirs)
     assert inputs.decode_work(written).sleep_s == sleep_s
 
 
