@@ -71,3 +71,10 @@ def test_no_limit_is_not_claimed_where_nothing_was_sampled(make: Make) -> None:
     assert "may carry more" in words.no_limit(make("pass"))
     assert "may carry more" not in words.no_limit(make("fail"))
     assert "nothing was sampled" in words.no_limit(msgspec.structs.replace(make("pass"), readings=[]))
+
+
+def test_a_report_says_which_engine_ran(make: Make) -> None:
+    result = make("pass")
+    assert words.engine_line(result) == "sdk"
+    manifest = msgspec.structs.replace(result.manifest, engine="wire", eager_start=True)
+    assert words.engine_line(msgspec.structs.replace(result, manifest=manifest)) == "wire, eager starts"

@@ -48,6 +48,7 @@ def _verdict(result: Result) -> list[str]:
     lines += [
         "",
         *_field("workload", words.workload_names(result)),
+        *_field("engine", words.engine_line(result)),
         *_field("cluster", where + (f", server {server}" if server else "")),
         *_field("started", f"{result.started_at}, ran {ran}"),
     ]

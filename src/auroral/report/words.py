@@ -197,6 +197,12 @@ def verdict_line(result: Result) -> str:
     return f"{label} (interrupted)" if result.interrupted else label
 
 
+def engine_line(result: Result) -> str:
+    """What generators and workers drove the API with."""
+    manifest = result.manifest
+    return f"{manifest.engine}, eager starts" if manifest.eager_start else manifest.engine
+
+
 def workload_names(result: Result) -> str:
     """The names of the mix, with shares where there are several."""
     workloads = result.manifest.workloads
