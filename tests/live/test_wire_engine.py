@@ -166,7 +166,7 @@ def plain(event: HistoryEvent, *, keep_ids: bool) -> str:
     Of a workflow task's completion the library's name and flags are left out: they say which engine worked it, and
     are looked at on their own.
     """
-    attributes = MessageToDict(getattr(event, event.WhichOneof("attributes")))
+    attributes = MessageToDict(getattr(event, str(event.WhichOneof("attributes"))))
     workflow_id = attributes.pop("workflowId", "")
     if "/" in workflow_id:
         attributes["child"] = workflow_id.partition("/")[2]

@@ -115,16 +115,17 @@ def _families(all_of: list[Readings]) -> Iterator[tuple[str, str, list[str]]]:
             for method, spread in one.requests.items()
         ],
     )
-    name = "temporal_request_failure_total"
-    yield (
-        name,
-        "counter",
-        [
-            _line(name, one, count, operation=method, status_code=status)
-            for one in all_of
-            for (method, status), count in one.failures.items()
-        ],
-    )
+    for name, polls_too in (("temporal_request_failure_total", False), ("temporal_long_request_failure_total", True)):
+        yield (
+            name,
+            "counter",
+            [
+                _line(name, one, count, operation=method, status_code=status)
+                for one in all_of
+                for (method, status), count in one.failures.items()
+                if method.startswith("Poll") is polls_too
+            ],
+        )
     name = "temporal_request_latency_seconds"
     yield (
         name,
