@@ -12,6 +12,10 @@ from auroral.temporal.wire.service import WireServiceClient
 
 _FIRST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 2.0
+_CERTIFICATE_HINT = (
+    "check TEMPORAL_TLS_SERVER_CA_CERT_PATH, TEMPORAL_TLS_SERVER_NAME, TEMPORAL_TLS_CLIENT_CERT_PATH "
+    "and TEMPORAL_TLS_CLIENT_KEY_PATH"
+)
 
 
 async def connect_wire(
@@ -21,26 +25,44 @@ async def connect_wire(
 
     Returns the SDK's client over the wire, and the service client below it, whose `close` ends both.
     """
-    loop = asyncio.get_running_loop()
-    give_up_s, wait_s = loop.time() + patience_s, _FIRST_WAIT_S
     try:
         service = WireServiceClient(connection, identity=identity or "")
     except ValueError as error:
-        raise TargetError(
-            f"cannot connect to {connection.address}: {error}", hint="give the client certificate and key in PEM format"
-        ) from error
+        raise _unreachable(connection, error) from error
+    try:
+        await _connect(service, connection, patience_s)
+    except BaseException:
+        await service.close()
+        raise
+    return Client(service, namespace=connection.namespace), service
+
+
+async def _connect(service: WireServiceClient, connection: ConnectionSpec, patience_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    give_up_s, wait_s = loop.time() + patience_s, _FIRST_WAIT_S
     while True:
         try:
-            await service.connect()
-            break
+            return await service.connect()
         except ConnectionError as error:
             if loop.time() + wait_s > give_up_s:
-                await service.close()
-                hint = "check that a Temporal frontend listens at that address, and whether it wants "
-                raise TargetError(
-                    f"cannot connect to {connection.address}: {error}",
-                    hint=hint + ("--no-tls" if connection.tls else "--tls"),
-                ) from error
+                raise _unreachable(connection, error) from error
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 1.6, _LONGEST_WAIT_S)
-    return Client(service, namespace=connection.namespace), service
+
+
+def _unreachable(connection: ConnectionSpec, error: Exception) -> TargetError:
+    reason = str(error)
+    if "certificate" in reason.lower():
+        hint = _CERTIFICATE_HINT
+    elif "without TLS" in reason:
+        hint = "leave TLS out: --no-tls, or TEMPORAL_TLS=false"
+    elif "in TLS" in reason:
+        hint = "connect with --tls, or TEMPORAL_TLS=true"
+    elif "HTTP/1" in reason:
+        hint = "name the frontend's gRPC port, often 7233; 8233 is the web UI's"
+    elif isinstance(error, ValueError):
+        hint = "correct the address, the API key or the metadata where they are set"
+    else:
+        wants = "--no-tls" if connection.tls else "--tls"
+        hint = f"check that a Temporal frontend listens at that address, and whether it wants {wants}"
+    return TargetError(f"cannot connect to {connection.address}: {reason}", hint=hint)

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Generic, cast
 
 from auroral.temporal.wire import frames
-from auroral.temporal.wire.session import Answer, ProtocolError, Session
-
-OnAnswer = Callable[[Answer], None]
+from auroral.temporal.wire.endpoint import plainly
+from auroral.temporal.wire.session import Answer, ProtocolError, S, Session
 
 _QUIET_S = 30.0
 """After this long without a byte, while calls wait, the peer is asked for a sign of life: an SDK's own interval."""
 _SIGN_S = 15.0
+_GOODBYE_S = 1.0
+"""How long a closing socket may take to pass on what was written."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol, Generic[S]):
     """A session with its socket. Lives in one event loop; no method may be called from elsewhere."""
 
-    def __init__(self, on_lost: Callable[[Connection], None]) -> None:
-        """`on_lost` hears of the end, whoever brought it about, after the last answers are given."""
+    def __init__(self, on_answer: Callable[[Answer[S]], None], on_lost: Callable[[Connection[S]], None]) -> None:
+        """`on_answer` hears of each call's end, later than `call` and never after `cancel`; it must not raise.
+
+        `on_lost` hears of the connection's end, whoever brought it about, after the last answers are given.
+        """
         self._loop = asyncio.get_running_loop()
-        self._session = Session()
-        self._calls: dict[int, OnAnswer] = {}
+        self._session: Session[S] = Session()
         self._transport: asyncio.Transport | None = None
         self._flushing = False
+        self._on_answer = on_answer
         self._on_lost = on_lost
         self._greeted: asyncio.Future[None] = self._loop.create_future()
+        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._goodbye: asyncio.TimerHandle | None = None
         self._heard_s = self._loop.time()
         self._asked_s: float | None = None
 
@@ -42,37 +48,50 @@ class Connection(asyncio.Protocol):
         return self._session.leaving
 
     @property
+    def answered(self) -> bool:
+        """Whether it has answered a call."""
+        return self._session.answered
+
+    @property
     def open(self) -> int:
         """Calls that await their answer."""
-        return len(self._calls)
+        return self._session.open
 
     async def greeted(self) -> None:
         """Wait for the server's settings. Raises `ConnectionError` when the connection ends first."""
         await self._greeted
 
-    def call(self, block: bytes, message: bytes, on_answer: OnAnswer) -> int:
-        """Make a call; the answer comes later, never from within. Returns what `cancel` takes."""
-        stream_id = self._session.request(block, message)
-        self._calls[stream_id] = on_answer
-        self._flush_soon()
-        return stream_id
+    @property
+    def gone(self) -> asyncio.Future[None]:
+        """Done when the socket is closed: at most a second after the connection's end."""
+        return self._gone
 
-    def cancel(self, stream_id: int) -> None:
+    def call(self, stream: S, block: bytes, message: bytes) -> None:
+        """Make a call; the answer comes later, never from within."""
+        self._session.request(stream, block, message)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def cancel(self, stream: S) -> None:
         """Give a call up: its answer is not given."""
-        if self._calls.pop(stream_id, None) is not None:
-            self._session.cancel(stream_id)
-            self._flush_soon()
-            self._leave_when_done()
+        self._session.cancel(stream)
+        if self._session.leaving and not self._session.open:
+            self._flush()
+            self._end(self._session.leaving)
+        elif not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
 
     def look(self) -> None:
         """Once in a while: ask a silent peer for a sign of life, and give it up when none comes."""
         now_s = self._loop.time()
         if self._asked_s is not None and now_s - self._asked_s > _SIGN_S:
-            self._end(f"the server has given no sign of life for {now_s - self._heard_s:.0f} s")
-        elif self._asked_s is None and self._calls and now_s - self._heard_s > _QUIET_S:
+            self._end(f"the server has given no sign of life for {now_s - self._heard_s:.0f} s", abort=True)
+        elif self._asked_s is None and self._session.open and now_s - self._heard_s > _QUIET_S:
             self._asked_s = now_s
             self._session.ping()
-            self._flush_soon()
+            self._flush()
 
     def close(self) -> None:
         """Say goodbye and close; open calls end as unavailable."""
@@ -89,56 +108,59 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
+        if self._transport is None:
+            return  # TLS still gives what had come before the end
         self._heard_s, self._asked_s = self._loop.time(), None
+        session = self._session
+        broken = ""
         try:
-            answers = self._session.receive(data)
+            answers = session.receive(data)
         except ProtocolError as error:
-            self._end(f"the server does not speak HTTP/2 as expected: {error}", code=frames.PROTOCOL_ERROR)
-            return
-        if not self._greeted.done() and self._session.ready:
-            self._greeted.set_result(None)
+            answers, broken = error.answers, str(error)
+        self._flushing = True  # what is called for below goes out with the rest
         for answer in answers:
-            on_answer = self._calls.pop(answer.stream_id, None)
-            if on_answer is not None:
-                on_answer(answer)
+            self._on_answer(answer)
         self._flush()
-        if self._session.leaving:
-            self._leave_when_done()
+        if broken:
+            self._end(broken, code=frames.PROTOCOL_ERROR)
+            return
+        if session.ready and not self._greeted.done():
+            self._greeted.set_result(None)
+        if session.leaving and not session.open:
+            self._end(session.leaving)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
-        self._end(f"the connection was lost: {exc}" if exc is not None else "the server closed the connection")
+        self._transport = None
+        if not self._gone.done():
+            self._gone.set_result(None)
+        if self._goodbye is not None:
+            self._goodbye.cancel()
+        self._end(f"the connection was lost: {plainly(exc)}" if exc is not None else "the server closed the connection")
 
     # Within
-
-    def _flush_soon(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flushing = False
         if self._transport is not None and (out := self._session.take_output()):
             self._transport.write(out)
 
-    def _leave_when_done(self) -> None:
-        if self._session.leaving and not self._calls:
-            self._end(self._session.leaving)
-
-    def _end(self, reason: str, code: int | None = None) -> None:
+    def _end(self, reason: str, *, code: int | None = None, abort: bool = False) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             if code is not None:
                 transport.write(frames.goaway(code))
-            transport.close()
+            if abort:
+                transport.abort()
+            else:
+                transport.close()
+                # A peer that does not read would hold it open.
+                self._goodbye = self._loop.call_later(_GOODBYE_S, transport.abort)
+        for answer in self._session.lost(reason):
+            self._on_answer(answer)
         if not self._greeted.done():
             self._greeted.set_exception(ConnectionError(reason))
             self._greeted.exception()  # looked at: nobody may be waiting
-        calls, self._calls = self._calls, {}
-        for answer in self._session.lost(reason):
-            on_answer = calls.pop(answer.stream_id, None)
-            if on_answer is not None:
-                on_answer(answer)
         on_lost, self._on_lost = self._on_lost, _ignore
         on_lost(self)
 

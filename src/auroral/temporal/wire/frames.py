@@ -29,6 +29,7 @@ ENABLE_PUSH = 0x2
 MAX_CONCURRENT_STREAMS = 0x3
 INITIAL_WINDOW_SIZE = 0x4
 MAX_FRAME_SIZE = 0x5
+MAX_HEADER_LIST_SIZE = 0x6
 
 NO_ERROR = 0x0
 PROTOCOL_ERROR = 0x1
@@ -38,6 +39,7 @@ REFUSED_STREAM = 0x7
 CANCEL = 0x8
 COMPRESSION_ERROR = 0x9
 ENHANCE_YOUR_CALM = 0xB
+INADEQUATE_SECURITY = 0xC
 
 ERROR_NAMES = {
     NO_ERROR: "NO_ERROR",
@@ -52,7 +54,7 @@ ERROR_NAMES = {
     COMPRESSION_ERROR: "COMPRESSION_ERROR",
     0xA: "CONNECT_ERROR",
     ENHANCE_YOUR_CALM: "ENHANCE_YOUR_CALM",
-    0xC: "INADEQUATE_SECURITY",
+    INADEQUATE_SECURITY: "INADEQUATE_SECURITY",
     0xD: "HTTP_1_1_REQUIRED",
 }
 
@@ -62,6 +64,9 @@ LARGEST_WINDOW_BYTES = 2**31 - 1
 DEFAULT_FRAME_BYTES = 16_384
 LARGEST_FRAME_BYTES = 2**24 - 1
 LAST_STREAM_ID = 2**31 - 1
+PING_BYTES = 8
+_PRIORITY_BYTES = 5
+_NUMBER_BYTES = 4
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
@@ -99,14 +104,35 @@ def goaway(code: int) -> bytes:
 
 
 def unpadded(flags: int, payload: bytes) -> bytes:
-    """A payload of DATA or HEADERS without padding and priority. Raises `ValueError` for impossible padding."""
+    """A payload of DATA or HEADERS without padding and priority. Raises `ValueError` for impossible padding.
+
+    DATA knows no priority: its caller passes `PADDED` alone.
+    """
+    begin, end = 0, len(payload)
     if flags & PADDED:
-        if not payload or payload[0] >= len(payload):
-            raise ValueError("more padding than payload")
-        payload = payload[1 : len(payload) - payload[0]]
+        if not payload:
+            raise ValueError("padding of unknown length")
+        begin, end = 1, end - payload[0]
     if flags & PRIORITY:
-        payload = payload[5:]
-    return payload
+        begin += _PRIORITY_BYTES
+    if begin > end:
+        raise ValueError("more padding than payload")
+    return payload[begin:end]
+
+
+def number(payload: bytes) -> int:
+    """What a RST_STREAM or WINDOW_UPDATE holds. Raises `ValueError` where it does not hold just that."""
+    if len(payload) != _NUMBER_BYTES:
+        raise ValueError(f"{len(payload)} bytes in place of {_NUMBER_BYTES}")
+    return int.from_bytes(payload, "big")
+
+
+def read_goaway(payload: bytes) -> tuple[int, int, bytes]:
+    """The last stream that the peer looked at, the error code and what else it says. Raises `ValueError`."""
+    if len(payload) < 2 * _NUMBER_BYTES:
+        raise ValueError(f"a GOAWAY frame of {len(payload)} bytes")
+    last_id, code = struct.unpack_from(">II", payload)
+    return last_id & LAST_STREAM_ID, code, payload[2 * _NUMBER_BYTES :]
 
 
 def error_name(code: int) -> str:

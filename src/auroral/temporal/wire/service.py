@@ -7,7 +7,6 @@ The hot paths use `call`, which makes neither a coroutine nor a future.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -17,9 +16,9 @@ from google.protobuf.message import DecodeError, Message
 from temporalio.api.workflowservice import v1 as workflowservice
 from temporalio.service import ConnectConfig, RPCError, RPCStatusCode, ServiceClient
 
-from auroral import __version__
 from auroral.temporal.spec import ConnectionSpec
-from auroral.temporal.wire.channel import Call, Channel, Endpoint
+from auroral.temporal.wire.channel import Call, Channel
+from auroral.temporal.wire.endpoint import call_headers, endpoint, header
 from auroral.temporal.wire.status import INTERNAL, Status
 
 _T = TypeVar("_T", bound=Message)
@@ -42,9 +41,9 @@ class WireServiceClient(ServiceClient):
     """Temporal's services without a native core. Nothing is tried again: every refusal is reported, `retry` or not."""
 
     def __init__(self, connection: ConnectionSpec, *, identity: str = "") -> None:
-        """Make one for this target; it connects with `connect` or the first call. Raises `ValueError` for bad PEM."""
+        """Make one for this target; it connects with `connect` or the first call. Raises `ValueError` for bad input."""
         super().__init__(ConnectConfig(target_host=connection.address, identity=identity))
-        self._channel = Channel(_endpoint(connection), _headers(connection))
+        self._channel = Channel(endpoint(connection), call_headers(connection))
         self._known: dict[str, tuple[str, type[Message]]] = {}
         self.requests: Counter[str] = Counter()
         """Calls by path."""
@@ -89,7 +88,7 @@ class WireServiceClient(ServiceClient):
                     on_reply(reply, None)
                     return
             self.failures[path, status.code] += 1
-            on_reply(None, RPCError(status.message, RPCStatusCode(status.code), status.details))
+            on_reply(None, _error(status))
 
         return self._channel.call(path, request.SerializeToString(), ended, timeout_s=timeout_s, headers=headers)
 
@@ -105,8 +104,12 @@ class WireServiceClient(ServiceClient):
         timeout: timedelta | None,
     ) -> _T:
         path = _HEALTH_PATH if service == "health" else _path(service, type(req).__name__.removesuffix("Request"))
-        headers = tuple((name.encode(), _bytes(value)) for name, value in metadata.items())
-        timeout_s = timeout.total_seconds() if timeout is not None else DEFAULT_TIMEOUT_S
+        headers = tuple(header(name, value) for name, value in metadata.items())
+        if timeout is not None:
+            timeout_s = timeout.total_seconds()
+        else:
+            waits = rpc.startswith("poll_") or getattr(req, "wait_new_event", False)
+            timeout_s = LONG_POLL_TIMEOUT_S if waits else DEFAULT_TIMEOUT_S
         reply: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
 
         def ended(response: _T | None, error: RPCError | None) -> None:
@@ -138,59 +141,17 @@ class WireServiceClient(ServiceClient):
         raise TypeError("the API key of this client is fixed")
 
 
+def _error(status: Status) -> RPCError:
+    error = RPCError(status.message, RPCStatusCode(status.code), status.details)
+    try:
+        _ = error.grpc_status
+    except DecodeError:
+        # Whoever looks at the details must not fail on them.
+        return RPCError(status.message, RPCStatusCode(status.code), b"")
+    return error
+
+
 def _path(service: str, method: str) -> str:
+    if service not in _PACKAGES:
+        raise TypeError(f"this client has no {service} service")
     return f"/{_PACKAGES[service]}/{method}"
-
-
-def _endpoint(connection: ConnectionSpec) -> Endpoint:
-    host, _, port = connection.address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    tls = _tls(connection) if connection.tls else None
-    name = connection.server_name or host
-    return Endpoint(
-        host=host,
-        port=int(port),
-        authority=f"{connection.server_name}:{port}" if connection.server_name else connection.address,
-        tls=tls,
-        server_name=name if tls is not None else None,
-    )
-
-
-def _tls(connection: ConnectionSpec) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=connection.server_ca)
-    context.set_alpn_protocols(["h2"])
-    if connection.client_cert is not None and connection.client_key is not None:
-        _load_client(context, connection.client_cert, connection.client_key)
-    return context
-
-
-def _load_client(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    # The standard library reads them from files alone: private ones, gone at once.
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory(prefix="auroral-") as directory:
-        paths = Path(directory) / "certificate.pem", Path(directory) / "key.pem"
-        for path, text in zip(paths, (certificate, key), strict=True):
-            path.touch(mode=0o600)
-            path.write_text(text)
-        try:
-            context.load_cert_chain(*paths)
-        except (ssl.SSLError, OSError) as error:
-            raise ValueError(f"the client certificate or its key cannot be read: {error}") from error
-
-
-def _headers(connection: ConnectionSpec) -> list[tuple[bytes, bytes]]:
-    headers = [
-        (b"user-agent", b"auroral/" + __version__.encode()),
-        (b"client-name", b"auroral-wire"),
-        (b"client-version", __version__.encode()),
-        (b"temporal-namespace", connection.namespace.encode()),
-    ]
-    if connection.api_key is not None:
-        headers.append((b"authorization", b"Bearer " + connection.api_key.encode()))
-    return headers + [(name.lower().encode(), value.encode()) for name, value in connection.metadata.items()]
-
-
-def _bytes(value: str | bytes) -> bytes:
-    return value.encode() if isinstance(value, str) else value
