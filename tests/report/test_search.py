@@ -62,8 +62,12 @@ def test_every_status_has_its_headline() -> None:
     assert headline(MAKERS["empty"]()) == "No answer yet"
     made = MAKERS["found"]()
     assert made.answer is not None
-    spent = msgspec.structs.replace(made.answer, status="budget-spent", rate_per_s=None)
-    assert headline(msgspec.structs.replace(made, answer=spent)) == "Budget spent"
+    spent = msgspec.structs.replace(made.answer, status="budget-spent")
+    assert headline(msgspec.structs.replace(made, answer=spent)) == "At least 229/s sustained (the budget is spent)"
+    unsure = msgspec.structs.replace(spent, confirmed=False)
+    assert headline(msgspec.structs.replace(made, answer=unsure)) == "Budget spent: 229/s held so far"
+    nothing = msgspec.structs.replace(unsure, rate_per_s=None)
+    assert headline(msgspec.structs.replace(made, answer=nothing)) == "Budget spent"
 
 
 def test_what_did_not_complete_is_never_a_number() -> None:

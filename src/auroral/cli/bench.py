@@ -128,7 +128,7 @@ bench.add_command(
         "clearly lost is ended early, and backlog clears between steps. With no address, a local Temporal server is "
         "started for the search and stopped afterwards. A search's own settings stand in the table [search] of the "
         f"configuration file. {LAYERS}",
-        epilog="Exit codes: 0 found, or at least the most rate; 1 not even the least rate; 2 wrong usage, 3 target "
+        epilog="Exit codes: 0 a rate is confirmed, 1 not even the least rate holds, 2 wrong usage, 3 target "
         "unreachable, 4 interrupted, 5 inconclusive.",
         params=[
             _config_option(),

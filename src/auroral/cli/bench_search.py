@@ -33,12 +33,15 @@ def run_search(
 
 
 def search_code(document: SearchDocument) -> ExitCode:
-    """The exit code of a search."""
+    """The exit code of a search. A rate that is confirmed is an answer, also where the budget ended the search."""
+    answer = document.answer
     if document.interrupted:
         return ExitCode.INTERRUPTED
-    status = document.answer.status if document.answer is not None else "inconclusive"
-    codes = {"found": ExitCode.OK, "above-most": ExitCode.OK, "below-least": ExitCode.FAILED}
-    return codes.get(status, ExitCode.INCONCLUSIVE)
+    if answer is None or answer.status == "inconclusive":
+        return ExitCode.INCONCLUSIVE
+    if answer.status == "below-least":
+        return ExitCode.FAILED
+    return ExitCode.OK if answer.confirmed else ExitCode.INCONCLUSIVE
 
 
 def _configure(

@@ -29,6 +29,8 @@ def headline(document: SearchDocument) -> str:
         case "below-least":
             return f"Not even {words.rate(document.settings.least_per_s)} sustained"
         case "budget-spent":
+            if answer.confirmed:
+                return f"At least {rate} sustained (the budget is spent)"
             end = "Budget spent"
         case _:
             end = "Interrupted" if document.interrupted else "Inconclusive"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auroral.bench.search.document import SearchDocument, SearchedStep
+from auroral.bench.search.document import Answer, SearchDocument, SearchedStep
 from auroral.bench.search.machine import Measured
 from auroral.report import search as said
 from auroral.report import search_figures as figures
@@ -13,18 +13,16 @@ from auroral.report.html import environment_rows
 from auroral.report.page import render_page
 from auroral.units import format_duration, format_ratio
 
-_STATUS = {"found": "pass", "above-most": "pass", "below-least": "fail"}
 _QUANTILES = ("p50", "p90", "p95", "p99")
 _MARKS = {True: ("held", "✓ held"), False: ("missed", "✕ lost"), None: ("doubtful", "? in doubt")}
 
 
 def render(document: SearchDocument) -> str:
     """One self-contained page for a stored search; its steps' own pages lie below its directory."""
-    answer = document.answer
     return render_page(
         "search.html.j2",
         document=document,
-        status=_STATUS.get(answer.status if answer is not None else "", "inconclusive"),
+        status=_status(document.answer),
         verdict=said.headline(document),
         sentences=said.sentences(document),
         facts=said.facts(document),
@@ -37,6 +35,14 @@ def render(document: SearchDocument) -> str:
         idle=_idle(document),
         definitions=_definitions(document),
     )
+
+
+def _status(answer: Answer | None) -> str:
+    if answer is None or answer.status == "inconclusive":
+        return "inconclusive"
+    if answer.status == "below-least":
+        return "fail"
+    return "pass" if answer.confirmed else "inconclusive"
 
 
 def _cards(document: SearchDocument) -> list[dict[str, str]]:
@@ -116,7 +122,8 @@ def _definitions(document: SearchDocument) -> list[tuple[str, str]]:
         (
             "Step",
             f"a run of its own at one rate: a ramp of {format_duration(settings.ramp_s)} that is not measured, then "
-            f"{format_duration(settings.step_s)} that is; the confirming step {format_duration(settings.confirm_s)}.",
+            f"{format_duration(settings.step_s)} that are, half of that while bracketing; "
+            f"{format_duration(settings.confirm_s)} to confirm.",
         ),
         (
             "Held",

@@ -75,6 +75,12 @@ async def test_the_wait_is_bounded_and_says_what_is_left() -> None:
     assert "tasks still wait" in left
 
 
+async def test_without_patience_a_cluster_at_rest_is_still_seen_to_be_clear() -> None:
+    waited_s, left = await Cluster().clear(limit_s=0)
+    assert left is None
+    assert waited_s < 1
+
+
 async def test_without_answers_the_probes_alone_tell() -> None:
     waited_s, left = await Cluster(answers=False, slow_until_s=5).clear()
     assert left is None

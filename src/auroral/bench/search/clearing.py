@@ -28,6 +28,8 @@ _COLD_PROBES = 4
 _ANSWER_S = 5.0
 _PROBE_S = 10.0
 """A probe that takes longer is given up, and counts as this long."""
+_FEWEST_PROBES = 3
+"""That `uncleared` needs to say that nothing is left."""
 _PAUSE_S = 0.2
 _SAY_AFTER_S = 2.0
 _KINDS = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
@@ -131,7 +133,7 @@ async def clear(
         probes_s.append(await asker.probe_s())
         left = uncleared(backlog=backlog, in_flight=in_flight, probes_s=probes_s, idle_s=idle_s)
         waited_s = clock() - began_s
-        if left is None or waited_s >= limit_s:
+        if left is None or (waited_s >= limit_s and len(probes_s) >= _FEWEST_PROBES):
             return waited_s, left
         if waited_s >= _SAY_AFTER_S:
             report(f"waiting for backlog to clear, {format_duration(waited_s)}: {left}")
