@@ -152,7 +152,7 @@ class Channel:
             self._send_queued()
 
     async def close(self) -> None:
-        """End every call as cancelled, and every connection; at most a second later no socket is left."""
+        """End every call as cancelled, and every connection; a quarter of a second later no socket is left."""
         self._closed = True
         if self._looking is not None:
             self._looking.cancel()

@@ -60,6 +60,8 @@ def _unreachable(connection: ConnectionSpec, error: Exception) -> TargetError:
         hint = "connect with --tls, or TEMPORAL_TLS=true"
     elif "HTTP/1" in reason:
         hint = "name the frontend's gRPC port, often 7233; 8233 is the web UI's"
+    elif connection.tls and connection.client_cert is None and "closed the connection" in reason:
+        hint = "it may want a client certificate: TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
     elif isinstance(error, ValueError):
         hint = "correct the address, the API key or the metadata where they are set"
     else:

@@ -13,8 +13,8 @@ from auroral.temporal.wire.session import Answer, ProtocolError, S, Session
 _QUIET_S = 30.0
 """After this long without a byte, while calls wait, the peer is asked for a sign of life: an SDK's own interval."""
 _SIGN_S = 15.0
-_GOODBYE_S = 1.0
-"""How long a closing socket may take to pass on what was written."""
+_GOODBYE_S = 0.25
+"""How long a closing socket may take to pass on what was written, and over TLS to hear the peer's goodbye."""
 
 
 class Connection(asyncio.Protocol, Generic[S]):
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol, Generic[S]):
 
     @property
     def gone(self) -> asyncio.Future[None]:
-        """Done when the socket is closed: at most a second after the connection's end."""
+        """Done when the socket is closed: at most a quarter of a second after the connection's end."""
         return self._gone
 
     def call(self, stream: S, block: bytes, message: bytes) -> None:

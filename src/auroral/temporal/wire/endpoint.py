@@ -50,7 +50,8 @@ def endpoint(connection: ConnectionSpec) -> Endpoint:
 
 def _tls(connection: ConnectionSpec) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cadata=connection.server_ca)
+        # Of an empty text the library would make the system's own authorities.
+        context = ssl.create_default_context(cadata="-" if connection.server_ca == "" else connection.server_ca)
     except (ssl.SSLError, ValueError, TypeError) as error:
         raise ValueError("the server's CA certificate is not in PEM format") from error
     context.set_alpn_protocols(["h2"])
