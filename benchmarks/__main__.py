@@ -6,7 +6,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("startup", "lag", "memory", "pool_day", "local")
+NAMES = ("startup", "lag", "memory", "pool_day", "local", "engines")
 
 
 def main(arguments: list[str]) -> int:

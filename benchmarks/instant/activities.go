@@ -98,6 +98,7 @@ func (s *service) PollActivityTaskQueue(
 func (r *run) startActivity(one *activity, identity string) *workflowservice.PollActivityTaskQueueResponse {
 	r.transitions++
 	one.startedAt, one.identity = time.Now(), identity
+	r.service.waits.begin()
 	attempt := one.attempt
 	one.timer = r.after(one.command.StartToCloseTimeout.AsDuration(), func() {
 		if r.activities[one.scheduled.EventId] == one && one.attempt == attempt && !one.startedAt.IsZero() {
@@ -153,6 +154,7 @@ func (s *service) RespondActivityTaskCompleted(
 		return nil, err
 	}
 	defer r.mu.Unlock()
+	r.service.waits.end(one.command.Input, one.startedAt, true)
 	r.endActivity(one, func(started int64) {
 		r.append(enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, func(event *historypb.HistoryEvent) {
 			event.Attributes = &historypb.HistoryEvent_ActivityTaskCompletedEventAttributes{
@@ -193,6 +195,7 @@ func (s *service) RecordActivityTaskHeartbeat(
 
 // failActivity ends an attempt; `failure` nil: by its start-to-close time-out.
 func (r *run) failActivity(one *activity, failure *failurepb.Failure) {
+	r.service.waits.end(one.command.Input, one.startedAt, false)
 	policy := one.command.RetryPolicy
 	final := failure.GetApplicationFailureInfo().GetNonRetryable() ||
 		policy.MaximumAttempts > 0 && one.attempt >= policy.MaximumAttempts

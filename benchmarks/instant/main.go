@@ -86,6 +86,12 @@ type report struct {
 	Open      int              `json:"open"`
 	Calls     map[string]int64 `json:"calls"`
 	EmptyPoll int64            `json:"empty_polls"`
+	// Of activities: how many the workers hold and held at most at one time, and how late the answers came.
+	Held      int64   `json:"held"`
+	HeldMost  int64   `json:"held_most"`
+	Ended     int64   `json:"activities"`
+	LateP50MS float64 `json:"late_p50_ms"`
+	LateP99MS float64 `json:"late_p99_ms"`
 }
 
 func (s *service) report(counts *counts) report {
@@ -97,5 +103,10 @@ func (s *service) report(counts *counts) report {
 		Open:      s.table.open(),
 		Calls:     counts.read(),
 		EmptyPoll: s.emptyPolls.Load(),
+		Held:      s.waits.held.Load(),
+		HeldMost:  s.waits.most.Load(),
+		Ended:     s.waits.ended.Load(),
+		LateP50MS: s.waits.lateMS(0.5),
+		LateP99MS: s.waits.lateMS(0.99),
 	}
 }

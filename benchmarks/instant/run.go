@@ -209,6 +209,9 @@ func (r *run) close(status enumspb.WorkflowExecutionStatus, event *historypb.His
 	}
 	for _, one := range r.activities {
 		stop(one.timer)
+		if !one.startedAt.IsZero() {
+			r.service.waits.end(nil, one.startedAt, false)
+		}
 	}
 	r.activities, r.timers, r.buffered, r.sticky = nil, nil, nil, nil
 }

@@ -26,6 +26,7 @@ type service struct {
 	table      *table
 	queues     queues
 	emptyPolls atomic.Int64
+	waits      waits
 
 	mu         sync.RWMutex
 	namespaces map[string]string // name to id
