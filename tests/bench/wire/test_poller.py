@@ -7,7 +7,7 @@ import pytest
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse
 from temporalio.service import RPCError, RPCStatusCode
 
-from auroral.bench.wire.poller import FIRST, Poller
+from auroral.bench.wire.poller import FIRST, LONG_WAIT_S, Poller
 from auroral.bench.wire.readings import Readings
 from tests.bench.wire.doubles import Calls, Timers
 
@@ -21,6 +21,8 @@ class Bench:
     def __init__(self, *, most: int = 16, slots: int = 1_000) -> None:
         self.calls, self.timers, self.readings = Calls(), Timers(), Readings("benchmark", "q")
         self.slots = slots
+        self.wait_s = 0.001
+        """Of each task."""
         self.tasks: list[Any] = []
         self.fatal: list[RPCError] = []
         self.poller = Poller(
@@ -32,10 +34,14 @@ class Bench:
             request=PollWorkflowTaskQueueRequest(namespace="benchmark"),
             most=most,
             room=lambda: self.slots - len(self.tasks) - self.poller.waiting,
-            on_task=self.tasks.append,
+            on_task=self._take,
             on_fatal=self.fatal.append,
         )
         self.poller.start()
+
+    def _take(self, task: Any) -> float:
+        self.tasks.append(task)
+        return self.wait_s
 
     @property
     def under_way(self) -> int:
@@ -75,6 +81,17 @@ def test_a_burst_brings_more_up_to_what_is_allowed() -> None:
         seen.append(bench.under_way)
     assert seen[-1] == 16
     assert seen == sorted(seen)
+
+
+def test_tasks_that_waited_bring_more_however_many_polls_are_under_way() -> None:
+    """A server that is slow with each poll: all the others are under way whenever one brings a task."""
+    bench = Bench(most=16)
+    bench.wait_s = LONG_WAIT_S
+    seen = []
+    for _ in range(20):
+        bench.calls.under_way[0].answer(TASK)
+        seen.append(bench.under_way)
+    assert seen == [*range(FIRST + 1, 17), *[16] * (20 - 12)]
 
 
 def test_polls_that_wait_for_nothing_become_fewer_again() -> None:

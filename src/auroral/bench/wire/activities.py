@@ -49,25 +49,27 @@ class Activities:
         """Activities in their wait."""
         return len(self._waiting)
 
-    def take(self, task: Any) -> None:
-        """Work a task that a poll brought."""
+    def take(self, task: Any) -> float:
+        """Work a task that a poll brought; return for how many seconds it had waited to be started."""
         self._slots.used += 1
-        self.take_reserved(task)
+        return self.take_reserved(task)
 
-    def take_reserved(self, task: Any) -> None:
-        """Work a task whose slot is held already."""
+    def take_reserved(self, task: Any) -> float:
+        """Work a task whose slot is held already; return as `take`."""
         self._readings.activities += 1
-        self._readings.activity_wait.add(waited_s(task.current_attempt_scheduled_time, task.started_time))
+        wait_s = waited_s(task.current_attempt_scheduled_time, task.started_time)
+        self._readings.activity_wait.add(wait_s)
         try:
             sleep_s = _sleep_s(task)
         except ValueError as error:
             self._refuse(task.task_token, str(error))
-            return
+            return wait_s
         if sleep_s > 0:
             token = task.task_token
             self._waiting[token] = self._timers.call_later(sleep_s, self._wake, token)
         else:
             self._complete(task.task_token)
+        return wait_s
 
     def reserve(self, count: int) -> None:
         """Hold slots for activities that a workflow task asks to be given at once."""

@@ -1,8 +1,9 @@
 """Long polls of one kind, as few as bring the tasks in.
 
 A poll that waits costs next to nothing until the server lets it go after about a minute; one that is missing when a
-task arrives costs that task its direct way to a worker. So there are a few to begin with, one more whenever a task
-comes while fewer than half of them wait, up to what the settings allow, and one less whenever one waited for nothing.
+task arrives costs that task its direct way to a worker. So there are a few to begin with. One more is begun whenever a
+task comes that waited for a poll, or while fewer than half of the polls wait, up to what the settings allow; there is
+one less whenever one waited for nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from auroral.bench.wire.readings import Readings
 
 FIRST = 4
 """Polls to begin with: a task queue has four partitions by default, and a poll waits at one of them."""
+LONG_WAIT_S = 0.05
+"""A task that was started so long after it was scheduled waited for a poll, or for a server that is slow with each of
+them, and then more of them help as well."""
 POLL_S = 70.0
 """Longer than servers let a poll wait: one minute, `matching.longPollExpirationInterval`."""
 _FIRST_PAUSE_S = 0.1
@@ -51,10 +55,12 @@ class Poller:
         request: Message,
         most: int,
         room: Callable[[], int],
-        on_task: Callable[[Any], None],
+        on_task: Callable[[Any], float],
         on_fatal: Callable[[RPCError], None],
     ) -> None:
-        """`room` says how many further polls the slots have room for, `on_task` takes each task."""
+        """`room` says how many further polls the slots have room for, `on_task` takes each task and says for how many
+        seconds it had waited.
+        """
         self._calls = calls
         self._timers = timers
         self._readings = readings
@@ -116,9 +122,9 @@ class Poller:
             return
         self._pause_s = _FIRST_PAUSE_S
         if error is None and response.task_token:
-            if 2 * len(self._waiting) < self._wanted < self._most:
+            few = 2 * len(self._waiting) < self._wanted
+            if (self._on_task(response) >= LONG_WAIT_S or few) and self._wanted < self._most:
                 self._wanted += 1
-            self._on_task(response)
         else:
             self._wanted = max(min(FIRST, self._most), self._wanted - 1)
         self.fill()

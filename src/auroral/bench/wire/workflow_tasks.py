@@ -80,12 +80,14 @@ class WorkflowTasks:
         self._failure = RespondWorkflowTaskFailedRequest(identity=identity, namespace=namespace)
         self._failure.worker_version.build_id = build_id
 
-    def take(self, task: Any) -> None:
-        """Work a task that a poll brought."""
+    def take(self, task: Any) -> float:
+        """Work a task that a poll brought; return for how many seconds it had waited to be started."""
         self._slots.used += 1
         self._readings.workflow_tasks += 1
-        self._readings.workflow_wait.add(waited_s(task.scheduled_time, task.started_time))
+        wait_s = waited_s(task.scheduled_time, task.started_time)
+        self._readings.workflow_wait.add(wait_s)
         self._work(task)
+        return wait_s
 
     def _work(self, task: Any) -> None:
         if task.HasField("query"):
