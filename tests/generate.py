@@ -12,6 +12,8 @@ import click
 from auroral.bench import compare
 from auroral.bench.options import CONFIG_VARIABLE, GROUPS, SETTINGS
 from auroral.bench.result import SCHEMA_ID, schema
+from auroral.bench.search import document as search
+from auroral.bench.search.options import LEFT_OUT, SEARCH_SETTINGS
 from auroral.capacity import document
 from auroral.capacity.simulation import result as simulation
 from auroral.cli.main import root, run
@@ -74,7 +76,23 @@ def configuration_reference() -> str:
         lines.append("| --- | --- | --- | --- | --- | --- |")
         lines += [_row(setting) for setting in SETTINGS if setting.group == group]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_search_settings()])
+
+
+def _search_settings() -> list[str]:
+    """A search's own settings."""
+    lines = [
+        "## Search\n\nOf `auroral bench search`; its keys stand in the table `[search]` of the same file. What every "
+        "step has in common comes from the settings above.\n",
+        "| flag | environment variable | TOML key | default | range | meaning |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(_row(setting) for setting in SEARCH_SETTINGS),
+        "",
+        "A search leaves out, and refuses as flags:\n",
+        *(f"- `{name}`: {_cell(instead)}" for name, instead in LEFT_OUT.items()),
+        "",
+    ]
+    return ["\n".join(lines)]
 
 
 def _row(setting: Setting) -> str:
@@ -98,6 +116,11 @@ def result_schema() -> str:
 def compare_schema() -> str:
     """The JSON Schema of `auroral bench compare --json`."""
     return _schema("auroral comparison", compare.SCHEMA_ID, compare.schema())
+
+
+def search_schema() -> str:
+    """The JSON Schema of search.json."""
+    return _schema("auroral search", search.SCHEMA_ID, search.schema())
 
 
 def plan_schema() -> str:
@@ -128,6 +151,7 @@ def files() -> dict[str, str]:
         "modules.md": module_list(),
         "plan-schema.json": plan_schema(),
         "result-schema.json": result_schema(),
+        "search-schema.json": search_schema(),
         "simulation-schema.json": simulation_schema(),
     }
 

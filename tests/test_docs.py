@@ -20,6 +20,7 @@ NAMES = [
     "modules.md",
     "plan-schema.json",
     "result-schema.json",
+    "search-schema.json",
     "simulation-schema.json",
 ]
 

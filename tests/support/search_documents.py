@@ -14,6 +14,9 @@ from auroral.bench.search.settings import SearchSettings
 
 _CAPACITY_PER_S = 242.0
 _SERVICE_MS = 40.0
+_SETTINGS = SearchSettings(
+    slo=("latency.p99<500ms",), step_s=30, ramp_s=5, confirm_s=90, budget_s=600, least_per_s=1, most_per_s=10_000
+)
 
 
 def measured(number: int, kind: Kind, rate_per_s: float, *, held: bool | None = None, hold_s: float = 30) -> Measured:
@@ -71,7 +74,7 @@ def document(
         search_id=name,
         started_at="2026-11-26T10:00:00.000+00:00",
         ended_at="2026-11-26T10:14:00.000+00:00",
-        settings=SearchSettings(slo=("latency.p99<500ms",), most_per_s=most_per_s),
+        settings=msgspec.structs.replace(_SETTINGS, most_per_s=most_per_s),
         objective=["latency.p99<500ms", "failures.ratio<=0%"],
         configuration=[
             ConfigValue(name="address", value="127.0.0.1:7233", origin="--address"),
@@ -143,7 +146,7 @@ def below_least() -> SearchDocument:
     )
     return msgspec.structs.replace(
         document("s-below", [measured(1, "bracket", 300), measured(2, "bracket", 300)], answer),
-        settings=SearchSettings(slo=("latency.p99<500ms",), least_per_s=300),
+        settings=msgspec.structs.replace(_SETTINGS, least_per_s=300),
     )
 
 
