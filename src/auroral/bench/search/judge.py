@@ -194,7 +194,9 @@ def _limits(slo: Sequence[Threshold]) -> list[_Limit]:
 
 def _late(second: Second, limit: _Limit) -> int:
     """Starts due in a second that completed later than the limit or ended otherwise."""
-    return second.decided - second.latency.cumulative([limit.limit_us])[0]
+    latency = second.latency
+    in_time = latency.count if latency.max_us <= limit.limit_us else latency.cumulative([limit.limit_us])[0]
+    return second.decided - in_time
 
 
 def _late_by(second: Second, limit: _Limit, now_s: float) -> float:

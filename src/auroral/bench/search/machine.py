@@ -14,14 +14,17 @@ __all__ = ["Found", "Kind", "Measured", "Search", "Status", "Step"]
 
 _FACTOR = 2.0
 """Between two rates of the bracket."""
-_MOST_CONFIRMS = 5
+_MOST_CONFIRMS = 6
+_STEP_DOWN, _STEP_FURTHER_DOWN = 0.9, 1.5
+"""From the first confirmation that failed and from later ones, in units of the precision."""
+_CLOSE = 1.6
+"""Precisions between a confirmed rate and a lost one that still count as found: a step further down, and rounding."""
+_MOST_LOOKS = 3
+"""At one rate."""
+_ALMOST_NOTHING = 0.2
+"""Of what is permitted."""
 _MOST_STEPS = 100
 _ROUNDING_S = 1e-6
-
-
-def _far_off(measured: Measured) -> bool:
-    """Whether a rate was lost by so much that the limit is not next to it."""
-    return measured.spent is None or measured.spent > 2 or not measured.doubtful
 
 
 def _rounded(rate_per_s: float, low_per_s: float, high_per_s: float) -> float:
@@ -104,19 +107,24 @@ class Search:
         self, last: Measured, table: Table, held_per_s: float | None, lost_per_s: float | None
     ) -> Step | None:
         """Measure a lost rate a second time where the loss may be chance: marginal, a stall, or contradicted."""
-        if lost_per_s is None or table.times(lost_per_s) > 1 or not self._fits(self.settings.step_s):
+        if lost_per_s is None:
             return None
-        lost = table.last_at(lost_per_s)
+        lost, times = table.last_at(lost_per_s), table.times(lost_per_s)
+        hold_s = max(lost.step.hold_s, self.settings.step_s)
+        if times >= _MOST_LOOKS or not self._fits(hold_s):
+            return None
         contradicted = table.held_above(lost_per_s)
         just_now = last is lost and lost.doubtful
-        at_the_end = (
+        # Right below what was lost nothing was late: stalls may have come twice.
+        suddenly = (
             held_per_s is not None
             and self._narrow_enough(held_per_s, lost_per_s)
+            and table.confirmed(held_per_s) is None
             and lost.doubtful
-            and lost.step.kind != "confirm"
+            and (times == 1 or table.spent(held_per_s) < _ALMOST_NOTHING)
         )
-        if contradicted or just_now or at_the_end:
-            return self._step(lost.step.kind, lost_per_s, max(lost.step.hold_s, self.settings.step_s))
+        if (times == 1 and (contradicted or just_now)) or suddenly:
+            return self._step(lost.step.kind, lost_per_s, hold_s)
         return None
 
     def _bracket(self, held_per_s: float | None, lost_per_s: float | None) -> Step | Found:
@@ -126,7 +134,7 @@ class Search:
             return self._step("bracket", settings.first_per_s, self._bracket_s)
         if held_per_s is not None:
             if held_per_s >= settings.most_per_s or not self._fits(self._bracket_s):
-                return self._confirm(held_per_s, None)
+                return self._confirm(held_per_s)
             return self._step("bracket", min(held_per_s * _FACTOR, settings.most_per_s), self._bracket_s)
         assert lost_per_s is not None
         if lost_per_s <= settings.least_per_s:
@@ -140,35 +148,62 @@ class Search:
 
     def _narrow(self, table: Table, held_per_s: float, lost_per_s: float) -> Step | Found:
         """Bisect while the bracket is wide, then confirm; from a confirmation that failed step down."""
-        failed = [each for each in self._steps if each.step.kind == "confirm" and each.held is False]
-        confirmed = table.confirmed(held_per_s)
-        if confirmed is not None:
-            return self._end("found" if self._narrow_enough(held_per_s, lost_per_s) else "budget-spent")
-        if self._narrow_enough(held_per_s, lost_per_s) or not self._fits(self.settings.step_s):
-            return self._confirm(held_per_s, lost_per_s)
-        if failed and failed[-1].step.rate_per_s == lost_per_s and not _far_off(failed[-1]):
-            return self._confirm(max(held_per_s, lost_per_s / (1 + self.settings.precision)), lost_per_s)
-        rate_per_s = _rounded(math.sqrt(held_per_s * lost_per_s), held_per_s, lost_per_s)
-        return self._step("bisect", rate_per_s, self.settings.step_s)
-
-    def _confirm(self, rate_per_s: float, lost_per_s: float | None) -> Step | Found:
-        """Confirm a rate by a longer step, or end where it is confirmed or there is no load left for that."""
         settings = self.settings
-        if Table(self._steps).confirmed(rate_per_s) is not None:
-            return self._end("above-most" if rate_per_s >= settings.most_per_s else "budget-spent")
-        confirms = sum(each.step.kind == "confirm" for each in self._steps)
-        if confirms >= _MOST_CONFIRMS or not self._fits(settings.confirm_s, confirming=0):
+        failed = sum(each.step.kind == "confirm" and each.held is False for each in self._steps)
+        middle_per_s = _rounded(math.sqrt(held_per_s * lost_per_s), held_per_s, lost_per_s)
+        confirmed = table.confirmed(held_per_s) is not None
+        if self._narrow_enough(held_per_s, lost_per_s, _CLOSE if confirmed else 1.0):
+            return self._confirm(held_per_s)
+        if confirmed:
+            # Stepping down has gone further than was needed.
+            return self._confirm(middle_per_s if self._may_confirm else held_per_s)
+        if failed and table.last_at(lost_per_s).step.kind == "confirm":
+            return self._step_down(held_per_s, lost_per_s, _STEP_DOWN if failed == 1 else _STEP_FURTHER_DOWN)
+        if not self._fits(settings.step_s):
+            return self._confirm(held_per_s)
+        return self._step("bisect", middle_per_s, settings.step_s)
+
+    def _step_down(self, held_per_s: float, lost_per_s: float, widths: float) -> Step | Found:
+        """Confirm a rate below one whose confirmation failed, by a shorter step where there is no load for more.
+
+        Shorter steps have held there already, but they tell less than the longer one that was lost.
+        """
+        settings = self.settings
+        rate_per_s = lost_per_s / (1 + settings.precision * widths)
+        rate_per_s = max(held_per_s, _rounded(rate_per_s, rate_per_s, lost_per_s))
+        if not self._may_confirm and rate_per_s > held_per_s and self._fits(settings.step_s, confirming=0):
+            return self._step("bisect", rate_per_s, settings.step_s)
+        return self._confirm(rate_per_s)
+
+    def _confirm(self, rate_per_s: float) -> Step | Found:
+        """Confirm a rate by a longer step, or end where it is confirmed or there is no load left for that."""
+        table = Table(self._steps)
+        if table.confirmed(rate_per_s) is not None:
+            return self._end(self._status_of(*table.bracket()))
+        if not self._may_confirm:
             return self._end("budget-spent")
-        if lost_per_s is not None:
-            rate_per_s = max(rate_per_s, settings.least_per_s)
-        return self._step("confirm", rate_per_s, settings.confirm_s)
+        return self._step("confirm", rate_per_s, self.settings.confirm_s)
+
+    @property
+    def _may_confirm(self) -> bool:
+        confirms = sum(each.step.kind == "confirm" for each in self._steps)
+        return confirms < _MOST_CONFIRMS and self._fits(self.settings.confirm_s, confirming=0)
+
+    def _status_of(self, held_per_s: float | None, lost_per_s: float | None) -> Status:
+        """Of a search whose largest rate is confirmed."""
+        if held_per_s is not None and held_per_s >= self.settings.most_per_s:
+            return "above-most"
+        close = (
+            held_per_s is not None and lost_per_s is not None and self._narrow_enough(held_per_s, lost_per_s, _CLOSE)
+        )
+        return "found" if close else "budget-spent"
 
     @property
     def _bracket_s(self) -> float:
         return max(SHORTEST_STEP_S, self.settings.step_s / 2)
 
-    def _narrow_enough(self, held_per_s: float, lost_per_s: float) -> bool:
-        return lost_per_s <= held_per_s * (1 + self.settings.precision) * (1 + 1e-9)
+    def _narrow_enough(self, held_per_s: float, lost_per_s: float, precisions: float = 1.0) -> bool:
+        return lost_per_s <= held_per_s * (1 + self.settings.precision * precisions) * (1 + 1e-9)
 
     def _step(self, kind: Kind, rate_per_s: float, hold_s: float) -> Step:
         return Step(

@@ -32,7 +32,7 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is measured of a step: without its ramp."""
     ramp_s: float = 5.0
     """At the start of each step, not measured."""
-    confirm_s: float = 90.0
+    confirm_s: float = 120.0
     """What is measured of the confirming step."""
     budget_s: float = 600.0
     """Load in all, ramps included."""

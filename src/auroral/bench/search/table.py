@@ -27,6 +27,10 @@ class Table:
         """The last measurement of a rate."""
         return self._at[rate_per_s][-1]
 
+    def spent(self, rate_per_s: float) -> float:
+        """The largest share of what is permitted that a rate used; 1 where that is not known."""
+        return max(1.0 if measured.spent is None else measured.spent for measured in self._at[rate_per_s])
+
     def held(self, rate_per_s: float) -> bool:
         """Whether a rate was sustained, by all that was measured at it."""
         return _held(self._at[rate_per_s])
