@@ -14,7 +14,7 @@ from auroral.bench.search.machine import Measured
 from auroral.report import search_figures
 from auroral.report.search import headline, markdown, outcome, text
 from auroral.report.search_html import render
-from tests.support.search_documents import MAKERS, measured
+from tests.support.search_documents import MAKERS, document, measured
 
 Golden = Callable[[str, str], None]
 
@@ -95,11 +95,16 @@ def test_the_knee_and_what_is_lost_are_marked_on_both_charts() -> None:
     assert ("objective latency.p99<500ms", "red", "thin") in latency.legend
 
 
-def test_a_rate_that_was_driven_several_times_is_one_point_of_the_longest_step() -> None:
+def test_a_rate_that_was_driven_several_times_is_one_point_of_the_step_that_weighs_most() -> None:
     made = MAKERS["found"]()
     drawing = search_figures.completed(made)
     assert drawing is not None
     assert drawing.readout.count("offered 236/s") == 1
+    early = msgspec.structs.replace(measured(13, "bisect", 236, held=True), completed_per_s=99)
+    later = document("s", [*(step.measured for step in made.steps), early], made.answer)
+    again = search_figures.completed(later)
+    assert again is not None
+    assert again.readout == drawing.readout, "a confirming step weighs more than a later one"
     there = search_figures.at_answer(made)
     assert there is not None
     assert (there.step.number, there.step.kind) == (12, "confirm")

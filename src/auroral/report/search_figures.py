@@ -82,18 +82,22 @@ def at_answer(document: SearchDocument) -> Measured | None:
     if answer is None or answer.rate_per_s is None:
         return None
     there = [step.measured for step in document.steps if step.measured.held and _same(step.measured, answer.rate_per_s)]
-    return max(there, key=lambda measured: (measured.step.kind == "confirm", measured.step.number), default=None)
+    return max(there, key=_weight, default=None)
 
 
 def _points(document: SearchDocument) -> list[Measured]:
-    """One measurement for each rate, ascending: the longest, of equal ones the last."""
+    """One measurement for each rate, ascending: the last, but a confirming one before all others."""
     chosen: dict[float, Measured] = {}
     for step in document.steps:
         measured = step.measured
         other = chosen.get(measured.step.rate_per_s)
-        if other is None or measured.load_s >= other.load_s:
+        if other is None or _weight(measured) > _weight(other):
             chosen[measured.step.rate_per_s] = measured
     return [chosen[rate_per_s] for rate_per_s in sorted(chosen)]
+
+
+def _weight(measured: Measured) -> tuple[bool, int]:
+    return measured.step.kind == "confirm", measured.step.number
 
 
 def _marks(points: Sequence[Measured], value: Callable[[Measured], Value]) -> list[Line]:
