@@ -21,7 +21,17 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowHistory,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.service import RPCError
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from auroral.bench.exposition import samples
 from auroral.bench.manifest import ROOT_WORKFLOW_TYPE, WorkerIdentity
@@ -31,7 +41,7 @@ from auroral.bench.scrape import fetch
 from auroral.bench.settings import WorkerSettings
 from auroral.bench.wire.decide import Run, ScheduleActivity
 from auroral.bench.wire.inputs import decode_work, encode_sleep
-from auroral.bench.workflows import encode_input
+from auroral.bench.workflows import SIGNAL_NAME, UPDATE_NAME, WORKFLOWS, encode_input
 from auroral.bench.workload import Activity, Signal, Timer, Workload, builtin
 from auroral.errors import TargetError
 from auroral.temporal.local import LocalServer
@@ -82,7 +92,7 @@ class Worker:
         """Metrics by name and by their last label's value."""
         found = samples(fetch(self.metrics_url, 5.0), prefixes)
         return {
-            "/".join([name, *(labels[key] for key in ("worker_type", "poller_type") if key in labels)]): value
+            "/".join([name, *(labels[key] for key in ("worker_type", "poller_type", "operation") if key in labels)]): value
             for name, labels, value in found
         }
 
@@ -217,6 +227,10 @@ async def test_where_one_thing_follows_another_both_engines_write_the_same_event
     written = {engine: await completed(client, worker.task_queue, workload) for engine, worker in engines.items()}
     assert strict(written["wire"]) == strict(written["sdk"])
     assert len(written["wire"]) >= 5
+    # And the SDK's own worker would have said the same at every workflow task of either.
+    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner())
+    for events in written.values():
+        await replayer.replay_workflow(WorkflowHistory(workflow_id="w", events=events))
 
 
 async def test_children_are_the_same_with_both_engines(client: Client, engines: dict[str, Worker]) -> None:
@@ -343,7 +357,7 @@ async def test_runs_of_a_worker_that_died_are_gone_on_with_by_another(
 
 async def test_a_history_of_many_pages_is_read_whole(client: Client, make_temporal_server: MakeTemporalServer) -> None:
     """A server that hands out histories in small pages; each run is built again for each of its tasks."""
-    server = await make_temporal_server(dynamic_config={"limit.historyMaxPageSize": 10})
+    server = await make_temporal_server(dynamic_config={"frontend.historyMaxPageSize": 10, "limit.historyMaxPageSize": 10})
     there = await Client.connect(server.address, namespace=server.namespace)
     with running(server.address, max_cached_workflows=1) as worker:
         workload = Workload(name="w", steps=(Activity(count=12, mode="parallel", duration_s=0.1), Activity(count=8)))
@@ -351,7 +365,10 @@ async def test_a_history_of_many_pages_is_read_whole(client: Client, make_tempor
         await asyncio.wait_for(asyncio.gather(*(handle.result() for handle in handles)), 60)
         for handle in handles:
             as_drawn(await history(there, handle.id))
-        assert worker.readings("temporal_sticky_cache_miss")["temporal_sticky_cache_miss_total"] >= 3
+        readings = worker.readings("temporal_sticky_cache_miss", "temporal_request_total")
+        misses = readings["temporal_sticky_cache_miss_total"]
+        assert misses >= 3
+        assert readings["temporal_request_total/GetWorkflowExecutionHistory"] >= 2 * misses
 
 
 async def test_a_server_that_starts_again_finds_its_worker(
@@ -394,12 +411,18 @@ async def test_a_request_to_cancel_is_followed(client: Client, engines: dict[str
 
 
 async def test_a_query_is_refused_in_words_and_the_workflow_goes_on(client: Client, engines: dict[str, Worker]) -> None:
-    from temporalio.client import WorkflowQueryFailedError
-
     handle = await start(client, engines["wire"].task_queue, builtin("timer", timer_duration_s=0.5))
     with pytest.raises(WorkflowQueryFailedError, match="answer no queries"):
         await handle.query("where")
     await asyncio.wait_for(handle.result(), 10)
+
+
+async def test_signals_and_updates_keep_no_workflow_from_its_end(client: Client, engines: dict[str, Worker]) -> None:
+    handle = await start(client, engines["wire"].task_queue, builtin("timer", timer_duration_s=1.0))
+    await handle.signal(SIGNAL_NAME, 0)
+    with pytest.raises((WorkflowUpdateFailedError, RPCError)):
+        await asyncio.wait_for(handle.execute_update(UPDATE_NAME, 0), 20)
+    await asyncio.wait_for(handle.result(), 20)
 
 
 # Around a run
@@ -437,12 +460,15 @@ async def test_it_shows_slots_and_polls_as_an_sdk_worker_does(client: Client, en
 
 @pytest.mark.slow
 async def test_one_process_holds_five_thousand_waiting_activities(client: Client, temporal_server: LocalServer) -> None:
+    """Most come with a workflow task's answer: polls for 5,000 of them are a development server's work of minutes."""
     with running(temporal_server.address, slots=5_100) as worker:
-        wait = Activity(count=500, mode="parallel", duration_s=300.0)
-        handles = [await start(client, worker.task_queue, Workload(name="w", steps=(wait,))) for _ in range(10)]
-        used = "temporal_worker_task_slots_used"
+        wait = Activity(count=50, mode="parallel", duration_s=200.0)
+        handles = [await start(client, worker.task_queue, Workload(name="w", steps=(wait,))) for _ in range(100)]
+        received = "temporal_activity_task_received_total"
         async with asyncio.timeout(115):
-            while (await asyncio.to_thread(worker.readings, used))[f"{used}/ActivityWorker"] < 5_000:
+            while (await asyncio.to_thread(worker.readings, received))[received] < 5_000:
                 await asyncio.sleep(0.2)
+        used = "temporal_worker_task_slots_used"
+        assert (await asyncio.to_thread(worker.readings, used))[f"{used}/ActivityWorker"] == 5_000
         for handle in handles:
             await handle.terminate()

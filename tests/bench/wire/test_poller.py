@@ -99,9 +99,24 @@ def test_polls_that_wait_for_nothing_become_fewer_again() -> None:
     bench.poller._wanted = 16
     bench.poller.fill()
     for _ in range(100):
+        bench.timers.advance(60.0)
         bench.calls.under_way[0].answer(NONE)
     assert bench.under_way == FIRST
     assert bench.tasks == []
+
+
+def test_a_server_that_lets_polls_go_at_once_is_not_asked_in_a_loop() -> None:
+    bench = Bench()
+    asked = 0
+    while bench.timers.now_s < 60:
+        for sent in list(bench.calls.under_way):
+            asked += 1
+            if asked % 2:
+                sent.answer(NONE)
+            else:
+                sent.fail(RPCStatusCode.CANCELLED)
+        bench.timers.advance(0.01)
+    assert FIRST * 5 <= asked <= FIRST * 20
 
 
 def test_no_poll_is_begun_without_a_slot() -> None:
@@ -143,6 +158,7 @@ def test_polls_that_fail_are_tried_again_at_growing_pauses(status: RPCStatusCode
 @pytest.mark.parametrize("status", [RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED])
 def test_a_poll_that_something_in_between_ended_is_begun_again_at_once(status: RPCStatusCode) -> None:
     bench = Bench()
+    bench.timers.advance(30.0)
     bench.calls.under_way[0].fail(status)
     assert bench.under_way == FIRST
     assert bench.readings.failures == {}

@@ -26,6 +26,8 @@ LONG_WAIT_S = 0.05
 them, and then more of them help as well."""
 POLL_S = 70.0
 """Longer than servers let a poll wait: one minute, `matching.longPollExpirationInterval`."""
+BRIEF_S = 0.5
+"""A poll that ends without a task sooner than this is not begun again at once."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
 _QUIET = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
@@ -120,13 +122,18 @@ class Poller:
         if error is not None and error.status not in _QUIET:
             self._failed(error)
             return
-        self._pause_s = _FIRST_PAUSE_S
         if error is None and response.task_token:
+            self._pause_s = _FIRST_PAUSE_S
             few = 2 * len(self._waiting) < self._wanted
             if (self._on_task(response) >= LONG_WAIT_S or few) and self._wanted < self._most:
                 self._wanted += 1
         else:
             self._wanted = max(min(FIRST, self._most), self._wanted - 1)
+            if self._timers.time() - poll.begun_s < BRIEF_S:
+                # A frontend that leaves ends polls as soon as they come.
+                self._pause()
+            else:
+                self._pause_s = _FIRST_PAUSE_S
         self.fill()
 
     def _failed(self, error: RPCError) -> None:
@@ -134,9 +141,13 @@ class Poller:
         if error.status in _FATAL:
             self._on_fatal(error)
             return
+        if not self._paused:
+            _log.warning("%s failed, and is tried again: %s: %s", self._method, error.status.name, error.message)
+            self._pause()
+
+    def _pause(self) -> None:
         if self._paused:
             return
-        _log.warning("%s failed, and is tried again: %s: %s", self._method, error.status.name, error.message)
         self._paused = True
         self._timers.call_later(self._pause_s * (0.5 + self._random.random()), self._resume)
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
@@ -147,14 +158,16 @@ class Poller:
 
 
 class _Poll:
-    __slots__ = ("_call", "_poller")
+    __slots__ = ("_call", "_poller", "begun_s")
 
     def __init__(self, poller: Poller) -> None:
         self._poller = poller
+        self.begun_s = 0.0
         self._call: Call | None = None
 
     def begin(self) -> None:
         poller = self._poller
+        self.begun_s = poller._timers.time()
         self._call = poller._calls.call(poller._method, poller._request, self._done, timeout_s=POLL_S)
 
     def cancel(self) -> None:
