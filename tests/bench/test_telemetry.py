@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import urllib.request
 
 from auroral.bench.telemetry import runtime_with_metrics
@@ -28,3 +31,22 @@ def test_the_endpoint_is_not_open_to_the_network() -> None:
     with socket.socket() as other:
         # The same port on another loopback address is free: the endpoint listens on 127.0.0.1 alone.
         other.bind(("127.0.0.2", port))
+
+
+def threads_of_a_runtime(**given: str) -> int:
+    program = """
+import os
+from auroral.bench.telemetry import runtime_with_metrics
+before = len(os.listdir("/proc/self/task"))
+runtime, _ = runtime_with_metrics(enabled=False)
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    environ = {name: value for name, value in os.environ.items() if name != "TOKIO_WORKER_THREADS"} | given
+    ended = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, timeout=30, check=True)
+    return int(ended.stdout)
+
+
+def test_the_core_has_one_thread_unless_told_otherwise() -> None:
+    one = threads_of_a_runtime(TOKIO_WORKER_THREADS="1")
+    assert threads_of_a_runtime() == one
+    assert threads_of_a_runtime(TOKIO_WORKER_THREADS="4") == one + 3

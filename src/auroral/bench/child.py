@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from auroral.bench.event_loop import run
 from auroral.bench.pipes import Pipes, exit_now, leave_interrupts_to_parent
 from auroral.bench.protocol import ChildFailed
 from auroral.errors import AuroralError, ExitCode
@@ -23,7 +24,7 @@ _LINES_KEPT = 1_000
 
 def run_child(serve: Callable[[Pipes], Awaitable[None]]) -> None:
     """Run a child's work to its end and leave the process; what fails is said in a frame."""
-    asyncio.run(_run(serve))
+    run(_run(serve))
 
 
 async def _run(serve: Callable[[Pipes], Awaitable[None]]) -> None:

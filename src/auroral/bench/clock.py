@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import Protocol
 
@@ -40,8 +41,11 @@ class MonotonicClock:
             # Behind: let answers in between two starts.
             await asyncio.sleep(0)
         elif delay_s < 0.1:
-            # Too short to be worth a second timer; `wake` is seen on return.
-            await asyncio.sleep(delay_s)
+            # Too short to be worth a second timer; `wake` is seen on return. Timers count in whole milliseconds, and
+            # uvloop rounds them to the nearest: a fraction short of the time it would spin.
+            while delay_s > 0:
+                await asyncio.sleep(math.ceil(delay_s * 1e3) / 1e3)
+                delay_s = (at_us - self.now_us()) / 1e6
         else:
             try:
                 await asyncio.wait_for(wake.wait(), delay_s)

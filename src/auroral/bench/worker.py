@@ -92,9 +92,11 @@ def make_workers(client: Client, order: WorkerOrder, identity: str) -> list[Work
     """One SDK worker per task queue, not yet running."""
     from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+    from auroral.bench.inline_executor import InlineExecutor
     from auroral.bench.workflows import ACTIVITIES, WORKFLOWS
 
     settings = order.settings
+    executor = InlineExecutor()
     return [
         Worker(
             client,
@@ -104,6 +106,7 @@ def make_workers(client: Client, order: WorkerOrder, identity: str) -> list[Work
             identity=identity,
             build_id=f"auroral-{auroral.__version__}",
             workflow_runner=UnsandboxedWorkflowRunner(),
+            workflow_task_executor=executor,
             max_cached_workflows=options.cached_workflows,
             max_concurrent_workflow_tasks=options.workflow_tasks,
             max_concurrent_activities=options.activities,
