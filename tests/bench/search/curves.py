@@ -29,7 +29,7 @@ class Curve:
     doubt: float = 0.0
     """Share of the steps whose measurement is in doubt."""
     sick_steps: int = 0
-    """Steps for which a clear overload leaves the cluster as slow as at twice the rate, unless one is half of that."""
+    """Steps that a clear overload spoils, unless one is of half its rate: it answers as at four times the rate."""
     _sick: int = field(default=0, repr=False)
     _sick_from_per_s: float = field(default=0.0, repr=False)
 
@@ -46,7 +46,7 @@ class Curve:
 
     def measure(self, step: Step) -> Measured:
         """One step as `judge` would see it."""
-        used = self.used(step.rate_per_s * (2.0 if self._is_sick(step) else 1.0))
+        used = self.used(step.rate_per_s * (4.0 if self._is_sick(step) else 1.0))
         noise = self.noise * math.sqrt(30 / step.hold_s)
         used *= math.exp(self.random.gauss(-noise * noise / 2, noise))
         stalled = self.random.random() < self.stall_per_s * step.hold_s
@@ -56,7 +56,7 @@ class Curve:
         held: bool | None = spent <= 1
         if self.random.random() < self.doubt:
             held = None
-        if used > 2 * CLEAR and self.sick_steps:
+        if self.used(step.rate_per_s) > 2 * CLEAR and self.sick_steps:
             self._sick, self._sick_from_per_s = self.sick_steps, step.rate_per_s
         return Measured(
             step=step,
@@ -74,10 +74,9 @@ class Curve:
         )
 
     def _is_sick(self, step: Step) -> bool:
-        if self._sick and step.rate_per_s <= self._sick_from_per_s / 2:
-            self._sick = 0
-        self._sick = max(0, self._sick - 1)
-        return self._sick > 0
+        sick = self._sick > 0 and step.rate_per_s > self._sick_from_per_s / 2
+        self._sick = self._sick - 1 if sick else 0
+        return sick
 
 
 def search(curve: Curve, settings: SearchSettings) -> Found:

@@ -115,15 +115,15 @@ class Search:
             return None
         contradicted = table.held_above(lost_per_s)
         just_now = last is lost and lost.doubtful
-        # Right below what was lost nothing was late: stalls may have come twice.
-        suddenly = (
+        at_the_end = (
             held_per_s is not None
             and self._narrow_enough(held_per_s, lost_per_s)
             and table.confirmed(held_per_s) is None
-            and lost.doubtful
-            and (times == 1 or table.spent(held_per_s) < _ALMOST_NOTHING)
         )
-        if (times == 1 and (contradicted or just_now)) or suddenly:
+        # Where next to nothing is late right below it, stalls may have come twice, or an overload had not passed.
+        sudden = held_per_s is not None and table.spent(held_per_s) < _ALMOST_NOTHING
+        by_chance = (lost.doubtful and (times == 1 or sudden)) or (table.in_a_wake(lost) and sudden)
+        if (times == 1 and (contradicted or just_now)) or (at_the_end and by_chance):
             return self._step(lost.step.kind, lost_per_s, hold_s)
         return None
 

@@ -15,7 +15,10 @@ class Table:
 
     def __init__(self, steps: Sequence[Measured]) -> None:
         self._at: dict[float, list[Measured]] = {}
-        for measured in steps:
+        self._in_a_wake: set[int] = set()
+        for number, measured in enumerate(steps):
+            if number and steps[number - 1].early:
+                self._in_a_wake.add(measured.step.number)
             if measured.held is not None:
                 self._at.setdefault(measured.step.rate_per_s, []).append(measured)
 
@@ -33,7 +36,7 @@ class Table:
 
     def held(self, rate_per_s: float) -> bool:
         """Whether a rate was sustained, by all that was measured at it."""
-        return _held(self._at[rate_per_s])
+        return self._held(self._at[rate_per_s])
 
     def bracket(self) -> tuple[float | None, float | None]:
         """The smallest rate that was lost, and the largest below it that held."""
@@ -51,27 +54,34 @@ class Table:
         """The confirming step of a rate that held, where there is one."""
         measurements = self._at.get(rate_per_s, [])
         confirming = [measured for measured in measurements if measured.step.kind == "confirm"]
-        return confirming[-1] if confirming and _held(measurements) else None
+        return confirming[-1] if confirming and self._held(measurements) else None
 
+    def in_a_wake(self, measured: Measured) -> bool:
+        """Whether it came right after a rate that was lost by far."""
+        return measured.step.number in self._in_a_wake
 
-def _held(measurements: Sequence[Measured]) -> bool:
-    """The share of what is permitted that was used, over all of them; one alone, and what has no share, by its word."""
-    counted = [
-        measured
-        for number, measured in enumerate(measurements)
-        if number == len(measurements) - 1 or not _is_stall(measured)
-    ]
-    if len(counted) == 1:
-        return bool(counted[0].held)
-    spent, weight_s = 0.0, 0.0
-    for measured in counted:
-        if measured.spent is None or (not measured.held and measured.spent <= 1):
-            # Lost for another reason than late starts: as often as not is too often.
-            return 2 * sum(bool(each.held) for each in counted) > len(counted)
-        held_s = max(1.0, measured.load_s - measured.step.ramp_s)
-        spent += measured.spent * held_s
-        weight_s += held_s
-    return spent <= weight_s
+    def _held(self, measurements: Sequence[Measured]) -> bool:
+        """By the share of what is permitted that was used, over all of them; one alone by its word.
+
+        A loss that may have been a stall's or the overload's before it gives way to a repetition.
+        """
+        last = len(measurements) - 1
+        counted = [
+            measured
+            for number, measured in enumerate(measurements)
+            if number == last or measured.held or not (_is_stall(measured) or self.in_a_wake(measured))
+        ]
+        if len(counted) == 1:
+            return bool(counted[0].held)
+        spent, weight_s = 0.0, 0.0
+        for measured in counted:
+            if measured.spent is None or (not measured.held and measured.spent <= 1):
+                # Lost for another reason than late starts: as often as not is too often.
+                return 2 * sum(bool(each.held) for each in counted) > len(counted)
+            held_s = max(1.0, measured.load_s - measured.step.ramp_s)
+            spent += measured.spent * held_s
+            weight_s += held_s
+        return spent <= weight_s
 
 
 def _is_stall(measured: Measured) -> bool:
