@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
-from google.protobuf.json_format import MessageToDict
 from temporalio.api.common.v1 import Payloads, WorkflowType
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -33,90 +28,22 @@ from temporalio.client import (
 from temporalio.service import RPCError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from auroral.bench.exposition import samples
 from auroral.bench.manifest import ROOT_WORKFLOW_TYPE, WorkerIdentity
 from auroral.bench.prepare import await_workers, warm_up
-from auroral.bench.protocol import Hello, Ready, WorkerOrder, decode_from_child, encode
-from auroral.bench.scrape import fetch
-from auroral.bench.settings import WorkerSettings
 from auroral.bench.wire.decide import Run, ScheduleActivity
-from auroral.bench.wire.inputs import decode_work, encode_sleep
+from auroral.bench.wire.inputs import decode_work
 from auroral.bench.workflows import SIGNAL_NAME, UPDATE_NAME, WORKFLOWS, encode_input
 from auroral.bench.workload import Activity, Signal, Timer, Workload, builtin
 from auroral.errors import TargetError
 from auroral.temporal.local import LocalServer
-from auroral.temporal.spec import ConnectionSpec
+from tests.bench.wire.histories import drawn_apart, ends_before_begins, loose, of, strict
+from tests.bench.wire.processes import Worker, running
 from tests.conftest import MakeTemporalServer
 from tests.support.workers import manifest
 
 pytestmark = pytest.mark.live
 
 Kind = EventType
-TASK_KINDS = (
-    Kind.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
-    Kind.EVENT_TYPE_WORKFLOW_TASK_STARTED,
-    Kind.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
-)
-
-
-class Worker:
-    """A worker process of either engine, on a task queue of its own."""
-
-    def __init__(self, address: str, engine: str, *, task_queue: str = "", slots: int = 50, **settings: Any) -> None:
-        self.task_queue = task_queue or f"wire-{engine}-{uuid.uuid4().hex[:8]}"
-        order = WorkerOrder(
-            connection=ConnectionSpec(address=address, namespace="benchmark"),
-            task_queues=[self.task_queue],
-            settings=WorkerSettings(**settings),
-            max_concurrent_activities=slots,
-            engine=engine,
-            name="worker-0",
-            metrics=True,
-        )
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "auroral.bench.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(encode(order))
-        self.process.stdin.flush()
-        hello = decode_from_child(self.process.stdout.readline())
-        assert isinstance(hello, Hello)
-        self.metrics_url = f"http://127.0.0.1:{hello.metrics_port}/metrics"
-        assert isinstance(decode_from_child(self.process.stdout.readline()), Ready)
-
-    def readings(self, *prefixes: str) -> dict[str, float]:
-        """Metrics by name and by their last label's value."""
-        found = samples(fetch(self.metrics_url, 5.0), prefixes)
-        return {
-            "/".join([name, *(labels[key] for key in ("worker_type", "poller_type", "operation") if key in labels)]): value
-            for name, labels, value in found
-        }
-
-    def end(self) -> tuple[int, str]:
-        """End it in good order; its status and what it wrote."""
-        _, errors = self.process.communicate(timeout=10)
-        return self.process.returncode, errors.decode()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-
-@contextmanager
-def running(address: str, engine: str = "wire", **options: Any) -> Iterator[Worker]:
-    """A worker that ends by itself, silently and with status 0, or is killed by the test."""
-    worker = Worker(address, engine, **options)
-    try:
-        yield worker
-        if worker.process.poll() is None:
-            assert worker.end() == (0, "")
-    finally:
-        if worker.process.poll() is None:
-            worker.kill()
 
 
 @pytest.fixture(scope="module")
@@ -162,54 +89,7 @@ async def completed(client: Client, task_queue: str, workload: Workload) -> list
     return await history(client, handle.id)
 
 
-def of(events: Sequence[HistoryEvent], kind: EventType.ValueType) -> list[HistoryEvent]:
-    return [event for event in events if event.event_type == kind]
-
-
 # The same history
-
-
-def plain(event: HistoryEvent, *, keep_ids: bool) -> str:
-    """An event without what differs from run to run: times, ids of runs, requests and workers, sizes.
-
-    `keep_ids`: with the ids of events that it refers to, which are the same where the order of events is.
-    Of a workflow task's completion the library's name and flags are left out: they say which engine worked it, and
-    are looked at on their own.
-    """
-    attributes = MessageToDict(getattr(event, str(event.WhichOneof("attributes"))))
-    workflow_id = attributes.pop("workflowId", "")
-    if "/" in workflow_id:
-        attributes["child"] = workflow_id.partition("/")[2]
-    for name in ("sdkMetadata", "historySizeBytes", "requestId", "originalExecutionRunId", "firstExecutionRunId"):
-        attributes.pop(name, None)
-    for name in ("workflowExecutionExpirationTime", "parentWorkflowExecution", "rootWorkflowExecution"):
-        attributes.pop(name, None)
-    if "workflowExecution" in attributes:
-        attributes["child"] = attributes.pop("workflowExecution")["workflowId"].partition("/")[2]
-    for name in ("namespaceId", "parentWorkflowNamespaceId"):
-        attributes.pop(name, None)
-    if "identity" in attributes:
-        identity = WorkerIdentity.parse(attributes["identity"])
-        attributes["identity"] = "a worker" if identity is not None else attributes["identity"]
-    queue = attributes.get("taskQueue")
-    if queue is not None:
-        queue["name"] = "of the run" if queue["kind"] == "TASK_QUEUE_KIND_NORMAL" else "sticky"
-        queue.pop("normalName", None)
-    if not keep_ids:
-        attributes = {name: value for name, value in attributes.items() if not name.endswith("EventId")}
-    return f"{EventType.Name(event.event_type)} {msgspec.json.encode(attributes, order='sorted').decode()}"
-
-
-def strict(events: Sequence[HistoryEvent]) -> list[str]:
-    return [plain(event, keep_ids=True) for event in events]
-
-
-def loose(events: Sequence[HistoryEvent]) -> tuple[Counter[str], set[str]]:
-    """What must be the same where things happen at the same time: which workflow task hears of an end is chance, and so
-    how many of them there are; every other event is there as often, with the same content.
-    """
-    others = Counter(plain(event, keep_ids=False) for event in events if event.event_type not in TASK_KINDS)
-    return others, {plain(event, keep_ids=False) for event in events if event.event_type in TASK_KINDS}
 
 
 @pytest.mark.parametrize(
@@ -246,39 +126,6 @@ async def test_children_are_the_same_with_both_engines(client: Client, engines: 
     # All three are started by the first workflow task, in order, before anything else happens.
     assert strict(written["wire"])[:7] == strict(written["sdk"])[:7]
     assert len(of(written["wire"], Kind.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED)) == 3
-
-
-def drawn_apart(events: Sequence[HistoryEvent]) -> list[HistoryEvent]:
-    """The events with every draw replaced by the same one, after a look at each."""
-    copies = []
-    for event in events:
-        copy = HistoryEvent()
-        copy.CopyFrom(event)
-        if event.event_type == Kind.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-            attributes = copy.activity_task_scheduled_event_attributes
-            sleep_s = decode_work(attributes.input.payloads[0].data).sleep_s
-            assert 0.1 <= sleep_s <= 0.6
-            timeout = attributes.start_to_close_timeout.ToTimedelta()
-            assert timeout == timedelta(seconds=10 + 3 * sleep_s)
-            assert attributes.input.payloads[0].data == encode_sleep(sleep_s)
-            attributes.input.payloads[0].data = b"drawn"
-            attributes.start_to_close_timeout.Clear()
-        copies.append(copy)
-    return copies
-
-
-def ends_before_begins(events: Sequence[HistoryEvent]) -> dict[str, set[str]]:
-    """For each activity those that had ended when it was scheduled."""
-    ids: dict[int, str] = {}
-    ended: set[str] = set()
-    before = {}
-    for event in events:
-        if event.event_type == Kind.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-            ids[event.event_id] = event.activity_task_scheduled_event_attributes.activity_id
-            before[ids[event.event_id]] = set(ended)
-        elif event.event_type == Kind.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-            ended.add(ids[event.activity_task_completed_event_attributes.scheduled_event_id])
-    return before
 
 
 async def test_state_transitions_is_the_same_with_both_engines(client: Client, engines: dict[str, Worker]) -> None:
@@ -357,7 +204,8 @@ async def test_runs_of_a_worker_that_died_are_gone_on_with_by_another(
 
 async def test_a_history_of_many_pages_is_read_whole(client: Client, make_temporal_server: MakeTemporalServer) -> None:
     """A server that hands out histories in small pages; each run is built again for each of its tasks."""
-    server = await make_temporal_server(dynamic_config={"frontend.historyMaxPageSize": 10, "limit.historyMaxPageSize": 10})
+    small_pages = {"frontend.historyMaxPageSize": 10, "limit.historyMaxPageSize": 10}
+    server = await make_temporal_server(dynamic_config=small_pages)
     there = await Client.connect(server.address, namespace=server.namespace)
     with running(server.address, max_cached_workflows=1) as worker:
         workload = Workload(name="w", steps=(Activity(count=12, mode="parallel", duration_s=0.1), Activity(count=8)))
