@@ -128,11 +128,9 @@ def failures(found: Found) -> list[str]:
     """The aims that were missed. What was not measured misses nothing."""
     missed = []
     for where, runs in (("on the development server", found.development), ("on the instant server", found.instant)):
-        missed += [
-            f"{where}: {ROWS[name].label} did not keep up in {len(measured) - len(_good(measured))} of {len(measured)} runs"
-            for name, measured in runs.items()
-            if len(_good(measured)) < len(measured)
-        ]
+        for name, measured in runs.items():
+            if behind := len(measured) - len(_good(measured)):
+                missed.append(f"{where}: {ROWS[name].label} did not keep up in {behind} of {len(measured)} runs")
         missed += _beyond(where, runs, "wire", "go", 1.0)
         missed += _beyond(where, runs, "sdk", "plain", SDK_TO_PLAIN)
     missed += _beyond("at the most it sustains", found.most, "wire", "go", 1.0)
