@@ -47,8 +47,6 @@ class Queue:
     def __post_init__(self) -> None:
         self._random = Random(f"queue {self.seed}")
         self._free_s = [0.0] * self.servers
-        self._starts: list[float] = []
-        self._begun = 0
 
     def carry(self, start_s: float) -> float:
         """When a start at this time completes. Starts come in order."""
@@ -63,6 +61,12 @@ class Queue:
         heapq.heapreplace(self._free_s, begin_s + service_s)
         return begin_s + service_s
 
+    def forget(self, until_s: float) -> None:
+        """What waits is terminated: every server is free by then."""
+        self._free_s = [min(free_s, until_s) for free_s in self._free_s]
+        heapq.heapify(self._free_s)
+        self._sick_until_s = min(self._sick_until_s, until_s + self.sick_for_s)
+
     def _out_of_stall(self, begin_s: float) -> float:
         if self.stalls_every_s <= 0:
             return begin_s
@@ -76,28 +80,24 @@ class Queue:
 def drive(queue: Queue, step: Step, slo: Sequence[Threshold], *, arrival: str = "constant") -> Measured:
     """Drive a step as `bench run` does, asking once a second whether it is lost; then the queue empties and rests."""
     schedule = _schedule(step, arrival, queue.seed)
-    began_s = queue.now_s
-    starts_s = [each.intended_us / 1e6 for each in schedule.arrivals()]
-    closes_s = [queue.carry(began_s + start_s) - began_s for start_s in starts_s]
-    length = math.ceil(step.duration_s)
-    stopped_s, early = step.duration_s, None
-    live = _Live(starts_s, closes_s, schedule)
-    for now_s in range(1, length):
-        if early := clearly_lost(live.seconds(now_s), slo=slo, step=step):
-            stopped_s = float(now_s)
-            break
-    sent = sum(start_s < stopped_s for start_s in starts_s)
-    # What is open when a run ends early is terminated: it gives its place in the queue up.
-    drained_s = max(closes_s[:sent], default=0.0)
+    began_s, arrivals = queue.now_s, schedule.arrivals()
+    live, early, now_s, length = _Live(), None, 0, math.ceil(step.duration_s)
+    following = next(arrivals, None)
+    while early is None and now_s < length:
+        now_s += 1
+        while following is not None and following.intended_us < now_s * 1e6:
+            start_s = following.intended_us / 1e6
+            live.add(start_s, queue.carry(began_s + start_s) - began_s)
+            following = next(arrivals, None)
+        if now_s < length:
+            early = clearly_lost(live.seconds(now_s), slo=slo, step=step)
+    stopped_s = float(now_s) if early else step.duration_s
     if early:
-        drained_s = stopped_s
-        queue._free_s = [min(free_s, began_s + stopped_s + 1.0) for free_s in queue._free_s]
-        heapq.heapify(queue._free_s)
-    queue.now_s = began_s + max(stopped_s, drained_s) + max(5.0, 2 * queue.sick_for_s)
-    seconds = _Live(starts_s[:sent], closes_s[:sent], schedule).seconds(
-        math.ceil(stopped_s), ended_s=drained_s if early else math.inf
-    )
-    return judge(Shown(seconds=seconds, facts=_facts(seconds, step), early=early), slo=slo, step=step)
+        queue.forget(began_s + stopped_s + 1.0)
+    # What is open when a run ends early is terminated, else all of it completes.
+    seconds = live.seconds(now_s, ended_s=stopped_s if early else math.inf)
+    queue.now_s = began_s + max(stopped_s, 0.0 if early else live.last_close_s) + max(5.0, 2 * queue.sick_for_s)
+    return judge(Shown(seconds=seconds, facts=facts_of(seconds, step), early=early), slo=slo, step=step)
 
 
 def search(queue: Queue, settings: SearchSettings, *, arrival: str = "constant") -> Found:
@@ -115,60 +115,67 @@ def search(queue: Queue, settings: SearchSettings, *, arrival: str = "constant")
 class _Live:
     """The seconds of a step at any time in it."""
 
-    def __init__(self, starts_s: Sequence[float], closes_s: Sequence[float], schedule: Schedule) -> None:
-        self._starts_s, self._closes_s, self._schedule = starts_s, closes_s, schedule
-        self._by_close = sorted(range(len(closes_s)), key=closes_s.__getitem__)
-        self._closed = 0
-        self._intended: list[int] = []
+    def __init__(self) -> None:
+        self._open: list[tuple[float, float]] = []
+        """(close, start), a heap."""
+        self._due: list[int] = []
+        self._decided: list[int] = []
         self._completed: list[int] = []
         self._latency: list[CompactHistogram] = []
         self._touched: set[int] = set()
         self._seconds: list[Second] = []
-        self._open = self._started = 0
+        self.last_close_s = 0.0
+
+    def add(self, start_s: float, close_s: float) -> None:
+        """One more start."""
+        self._reach(int(start_s) + 1)
+        self._due[int(start_s)] += 1
+        heapq.heappush(self._open, (close_s, start_s))
+        self.last_close_s = max(self.last_close_s, close_s)
 
     def seconds(self, now_s: int, *, ended_s: float | None = None) -> list[Second]:
-        """Those over at `now_s`; at the end of a run all that closes until `ended_s` is known."""
+        """Those over at `now_s`; at the end of a run all that closes until `ended_s` is known, the rest terminated."""
+        self._reach(now_s)
         until_s = float(now_s) if ended_s is None else ended_s
-        while len(self._latency) < now_s:
-            self._latency.append(CompactHistogram())
-            self._intended.append(0)
-            self._completed.append(0)
-        while self._closed < len(self._by_close) and self._closes_s[self._by_close[self._closed]] <= until_s:
-            index = self._by_close[self._closed]
-            start_s, close_s = self._starts_s[index], self._closes_s[index]
-            second = int(start_s)
-            self._latency[second].record_index(bucket_index(round((close_s - start_s) * 1e6)))
-            self._touched.add(second)
-            self._intended[second] += 1
+        while self._open and self._open[0][0] <= until_s:
+            close_s, start_s = heapq.heappop(self._open)
+            self._decide(int(start_s))
+            self._latency[int(start_s)].record_index(bucket_index(round((close_s - start_s) * 1e6)))
             if close_s < now_s:
                 self._completed[int(close_s)] += 1
-            self._closed += 1
         if ended_s is not None:
-            for index in self._by_close[self._closed :]:
-                self._intended[int(self._starts_s[index])] += 1
-                self._touched.add(int(self._starts_s[index]))
+            for _, start_s in self._open:
+                self._decide(int(start_s))
         for second in range(len(self._seconds), now_s):
-            while self._started < len(self._starts_s) and self._starts_s[self._started] < second + 1:
-                self._started += 1
-                self._open += 1
-            self._open -= self._completed[second]
             self._touched.add(second)
+            before = self._seconds[-1].in_flight if self._seconds else 0
             self._seconds.append(
                 Second(
                     t_s=float(second),
-                    offered=self._schedule.expected(second, second + 1),
+                    offered=self._due[second],
                     decided=0,
                     latency=Histogram(),
                     completed=self._completed[second],
-                    in_flight=self._open,
+                    in_flight=before + self._due[second] - self._completed[second],
                 )
             )
         for second in self._touched:
             self._seconds[second] = msgspec.structs.replace(
-                self._seconds[second], decided=self._intended[second], latency=self._latency[second].expand()
+                self._seconds[second], decided=self._decided[second], latency=self._latency[second].expand()
             )
         self._touched.clear()
         return self._seconds
+
+    def _decide(self, second: int) -> None:
+        self._decided[second] += 1
+        self._touched.add(second)
+
+    def _reach(self, length: int) -> None:
+        while len(self._due) < length:
+            self._due.append(0)
+            self._decided.append(0)
+            self._completed.append(0)
+            self._latency.append(CompactHistogram())
 
 
 def _schedule(step: Step, arrival: str, seed: int) -> Schedule:
@@ -185,7 +192,8 @@ def _schedule(step: Step, arrival: str, seed: int) -> Schedule:
     )
 
 
-def _facts(seconds: Sequence[Second], step: Step) -> Facts:
+def facts_of(seconds: Sequence[Second], step: Step) -> Facts:
+    """What a run's thresholds are held against, of seconds that are over."""
     hold, latency = [second for second in seconds if second.t_s >= step.ramp_s], Histogram()
     for second in hold:
         latency.merge(second.latency)

@@ -44,7 +44,7 @@ class Second(msgspec.Struct, frozen=True, kw_only=True):
     t_s: float
     """When it began, since the epoch: its ramp is before `step.ramp_s`."""
     offered: float
-    """Starts due in it by the schedule (`Series.target_per_s`, `Schedule.expected`)."""
+    """Starts due in it: counted while the step runs, by the schedule's rate afterwards (`Series.target_per_s`)."""
     decided: int
     """Of the starts due in it, those that have their outcome (`Seconds.intended`)."""
     latency: Histogram
@@ -144,7 +144,7 @@ def clearly_lost(seconds: Sequence[Second], *, slo: Sequence[Threshold], step: S
         late, permitted = sum(late_by_second), limit.permitted * due
         if late > max(_CLEARLY * permitted, permitted + _CLEARLY_MORE) and not _is_stall(late_by_second, step):
             return (
-                f"{format_number(math.floor(late))} starts are later than {format_duration(limit.limit_us / _US_PER_S)}"
+                f"{format_number(late)} starts are later than {format_duration(limit.limit_us / _US_PER_S)}"
                 f" after {format_duration(len(hold))}, where {limit.expression} permits "
                 f"{format_number(math.floor(permitted))} in all {format_duration(step.hold_s)}"
             )
@@ -199,13 +199,13 @@ def _late(second: Second, limit: _Limit) -> int:
     return second.decided - in_time
 
 
-def _late_by(second: Second, limit: _Limit, now_s: float) -> float:
+def _late_by(second: Second, limit: _Limit, now_s: float) -> int:
     """The same while the step runs, with those open for longer than the limit."""
     overdue = now_s - (second.t_s + 1) > limit.limit_us / _US_PER_S
-    return _late(second, limit) + (max(0.0, math.floor(second.offered) - second.decided) if overdue else 0.0)
+    return _late(second, limit) + (max(0, math.floor(second.offered) - second.decided) if overdue else 0)
 
 
-def _is_stall(late_by_second: Sequence[float], step: Step) -> bool:
+def _is_stall(late_by_second: Sequence[int], step: Step) -> bool:
     """Whether what is late lies in one short stretch, as a passing stall of the server leaves it."""
     late = [number for number, count in enumerate(late_by_second) if count]
     return bool(late) and late[-1] - late[0] + 1 <= max(_STALL_S, _STALL_SHARE * step.hold_s)
