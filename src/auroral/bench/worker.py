@@ -118,6 +118,8 @@ def make_workers(client: Client, order: WorkerOrder, identity: str) -> list[Work
             disable_eager_activity_execution=not settings.eager_activities,
             max_eager_activity_reservations_per_workflow_task=max(1, settings.max_eager_activities_per_workflow_task),
             graceful_shutdown_timeout=timedelta(seconds=_GRACE_S),
+            # Nothing is stored elsewhere; above one, every payload is visited in a task of its own (SDK 1.35).
+            max_workflow_task_external_storage_concurrency=1,
         )
         for task_queue, options in zip(order.task_queues, options_for(order), strict=True)
     ]
