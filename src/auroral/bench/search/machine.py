@@ -122,7 +122,7 @@ class Search:
         )
         # Where next to nothing is late right below it, stalls may have come twice, or an overload had not passed.
         sudden = held_per_s is not None and table.spent(held_per_s) < _ALMOST_NOTHING
-        by_chance = (lost.doubtful and (times == 1 or sudden)) or (table.in_a_wake(lost) and sudden)
+        by_chance = (lost.doubtful and (times == 1 or sudden)) or (table.in_a_wake(lost) and sudden and times == 1)
         if (times == 1 and (contradicted or just_now)) or (at_the_end and by_chance):
             return self._step(lost.step.kind, lost_per_s, hold_s)
         return None
