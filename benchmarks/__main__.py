@@ -8,7 +8,7 @@ import importlib
 import sys
 from types import ModuleType
 
-NAMES = ("startup", "lag", "memory", "pool_day", "local", "engines")
+NAMES = ("startup", "lag", "calls", "memory", "pool_day", "local", "engines")
 LONG = ("engines",)
 """Run by their names only."""
 

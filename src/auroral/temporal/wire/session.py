@@ -5,6 +5,7 @@ Requests and answers are single messages.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -22,6 +23,7 @@ LARGEST_MESSAGE_BYTES = 128 * 1024 * 1024
 """What an SDK's client takes too."""
 
 # What is looked at for every frame.
+_HEAD = struct.Struct(">BHBBI").unpack_from
 _DATA, _HEADERS = frames.DATA, frames.HEADERS
 _END_STREAM, _END_HEADERS, _PADDED = frames.END_STREAM, frames.END_HEADERS, frames.PADDED
 
@@ -186,16 +188,15 @@ class Session(Generic[S]):
             if not self.ready:
                 _require_http2(data)
             while end - at >= frames.HEADER_BYTES:
-                length = (data[at] << 16) | (data[at + 1] << 8) | data[at + 2]
+                high, low, kind, flags, stream_id = _HEAD(data, at)
+                length = (high << 16) | low
                 if length > frames.DEFAULT_FRAME_BYTES:
                     _refuse(length)
                 begin = at + frames.HEADER_BYTES
                 if end - begin < length:
                     break
-                kind, flags = data[at + 3], data[at + 4]
-                stream_id = int.from_bytes(data[at + 5 : begin], "big") & frames.LAST_STREAM_ID
                 at = begin + length
-                self._take(kind, flags, stream_id, data[begin:at], answers)
+                self._take(kind, flags, stream_id & frames.LAST_STREAM_ID, data[begin:at], answers)
         except ValueError as error:
             self.leaving = f"the server does not speak HTTP/2 as expected: {error}"
             raise ProtocolError(self.leaving, answers) from error
