@@ -28,6 +28,9 @@ from auroral.bench.thresholds import Threshold, parse, with_defaults
 from auroral.errors import AuroralError, InterruptedRunError, OutputError
 from auroral.units import format_duration
 
+SWEPT_LATE_S = 10
+"""Visibility lags, and is swept every two seconds: what it has not shown after this long is late in earnest."""
+
 StepWritten = Callable[[Result, Path], None]
 """Hears of every step's run once it is over; may raise `OutputError`."""
 
@@ -157,7 +160,7 @@ class _Conduct:
             activity_slots=self._stood.activity_slots,
             output=str(self._path / where),
         )
-        watching = _Watching(step, self._slo)
+        watching = _Watching(step, self._slo, settings)
         outcome = await run(
             settings,
             configuration=step_configuration(self._configuration, settings),
@@ -268,15 +271,20 @@ class _Conduct:
 class _Watching:
     """Ends a step's run once its rate is clearly lost."""
 
-    def __init__(self, step: Step, slo: list[Threshold]) -> None:
+    def __init__(self, step: Step, slo: list[Threshold], settings: BenchSettings) -> None:
         self._step = step
         self._slo = slo
+        self._watches = 0 if settings.observe == "visibility" else settings.max_watchers
+        self._swept = False
         self._seconds = SecondsSoFar()
         self.reason: str | None = None
 
     def __call__(self, so_far: SoFar) -> str | None:
+        # Closes that only a sweep finds are known late: until then a workflow is not late but not seen.
+        self._swept = self._swept or max(so_far.in_flight, default=0) > self._watches
         seconds = self._seconds.of(so_far.t_s, so_far.schedule, so_far.tally, so_far.in_flight)
-        self.reason = clearly_lost(seconds, slo=self._slo, step=self._step)
+        known = seconds[: max(0, len(seconds) - SWEPT_LATE_S)] if self._swept else seconds
+        self.reason = clearly_lost(known, slo=self._slo, step=self._step)
         return self.reason
 
 
