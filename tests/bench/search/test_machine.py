@@ -73,6 +73,7 @@ def test_rates_double_then_halve_the_bracket_and_the_last_that_held_is_confirmed
     assert (found.status, found.rate_per_s, found.lost_per_s, found.confirmed) == ("found", 59.1, 60.4, True)
     assert found.sentences[0] == "The cluster sustains 59.1/s with latency.p99<500ms."
     assert found.sentences[1] == "A step of 60 s at 59.1/s confirms it."
+    assert found.sentences[2] == "The next rate tried above, 60.4/s (2.2 % more), was lost: as made up."
     assert [step.number for step in (measured.step for measured in found.steps)] == list(range(1, 11))
 
 
@@ -110,6 +111,10 @@ def test_bounds_are_tried_and_said() -> None:
     found = ended(search)
     assert (found.status, found.rate_per_s, found.confirmed) == ("below-least", None, False)
     assert found.lost_per_s == 5
+    assert found.sentences[:2] == [
+        "The cluster does not sustain 5/s, the least rate, with latency.p99<500ms.",
+        "5/s was lost: as made up.",
+    ]
 
 
 def test_a_loss_that_may_be_a_stall_is_looked_at_again_and_gives_way() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from auroral.bench.search.settings import SearchSettings
 from auroral.bench.search.table import Table
 from auroral.bench.search.types import Found, Measured, Status
-from auroral.units import format_duration, format_rate
+from auroral.units import format_duration, format_number, format_rate
 
 _FEWEST_STARTS = 300
 """Of a confirming step: below, three late starts decide on a 99th percentile."""
@@ -28,7 +28,7 @@ def conclude(settings: SearchSettings, steps: Sequence[Measured], status: Status
             _headline(settings, status, " and ".join(settings.slo), held_per_s),
             *([f"It ended early: {reason}."] if reason else []),
             *_of_confirmation(held_per_s, confirming),
-            *_of_the_lost(steps, lost_per_s),
+            *_of_the_lost(steps, held_per_s, lost_per_s),
             _of_the_load(steps),
         ],
         steps=list(steps),
@@ -49,11 +49,15 @@ def _of_confirmation(held_per_s: float | None, confirming: Measured | None) -> l
     return sentences
 
 
-def _of_the_lost(steps: Sequence[Measured], lost_per_s: float | None) -> list[str]:
+def _of_the_lost(steps: Sequence[Measured], held_per_s: float | None, lost_per_s: float | None) -> list[str]:
     if lost_per_s is None:
         return []
     lost = [each for each in steps if each.step.rate_per_s == lost_per_s and each.held is False]
-    return [f"The next rate tried above, {format_rate(lost_per_s)}, was lost: {'; '.join(lost[-1].reasons)}."]
+    rate, why = format_rate(lost_per_s), "; ".join(lost[-1].reasons)
+    if held_per_s is None:
+        return [f"{rate} was lost: {why}."]
+    more = format_number((lost_per_s / held_per_s - 1) * 100)
+    return [f"The next rate tried above, {rate} ({more} % more), was lost: {why}."]
 
 
 def _of_the_load(steps: Sequence[Measured]) -> str:
