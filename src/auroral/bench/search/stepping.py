@@ -55,6 +55,23 @@ def step_configuration(configuration: Sequence[ConfigValue], settings: BenchSett
     return [*others, *(ConfigValue(name=name, value=text, origin=ORIGIN) for name, text in chosen.items())]
 
 
+class _Kept(Histogram):
+    """A histogram that does not change any more, and is asked for the same bounds again and again."""
+
+    __slots__ = ("_answers",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answers: dict[tuple[int, ...], list[int]] = {}
+
+    def cumulative(self, bounds_us: Sequence[int]) -> list[int]:
+        """How many values are at most each bound."""
+        bounds = tuple(bounds_us)
+        if bounds not in self._answers:
+            self._answers[bounds] = super().cumulative(bounds)
+        return self._answers[bounds]
+
+
 class SecondsSoFar:
     """The seconds of a step while it runs. Keeps the histograms of those in which nothing new was decided."""
 
@@ -96,7 +113,9 @@ class SecondsSoFar:
         decided = columns.intended[second] if second < columns.length else 0
         known = self._known.get(second)
         if known is None or known[0] != decided:
-            known = self._known[second] = (decided, columns.latency(second))
+            kept = _Kept()
+            kept.merge(columns.latency(second))
+            known = self._known[second] = (decided, kept)
         return known[1]
 
 
