@@ -101,7 +101,7 @@ def facts(document: SearchDocument) -> list[tuple[str, str]]:
         ("objective", ", ".join(document.objective)),
         ("bounds", f"{words.rate(settings.least_per_s)} to {words.rate(settings.most_per_s)}"),
         ("workload", workload_names(document)),
-        ("arrivals", document.arrival),
+        ("driven by", f"{document.arrival} arrivals, engine {document.engine}"),
         ("cluster", where + (f", server {server}" if server else "")),
         ("started", document.started_at),
         ("load", f"{format_duration(document.load_s)} of {format_duration(settings.budget_s)}, "
