@@ -21,6 +21,7 @@ def showed(
     doubtful: bool = False,
     load_s: float | None = None,
     completed_per_s: float | None = None,
+    early: bool = False,
 ) -> Measured:
     return Measured(
         step=step,
@@ -34,6 +35,7 @@ def showed(
         load_s=step.duration_s if load_s is None else load_s,
         spent=spent if spent is not None else (0.0 if held else 10.0),
         doubtful=doubtful,
+        early=early,
     )
 
 
@@ -138,17 +140,24 @@ def test_a_marginal_loss_is_pooled_with_its_repetition() -> None:
         assert given(search).rate_per_s == expected, held
 
 
-def test_a_lost_rate_below_one_that_held_is_looked_at_again() -> None:
+def test_a_loss_stays_one_when_it_is_repeated() -> None:
     search = Search(SETTINGS)
-    for held in (True, True, True, False):
+    feed(search, True)
+    first = feed(search, False, spent=9, doubtful=True)
+    assert feed(search, False, spent=9, doubtful=True).rate_per_s == first.rate_per_s
+    assert given(search).rate_per_s == 14.1
+
+
+def test_a_loss_in_the_wake_of_an_overload_is_looked_at_again_where_nothing_is_late_right_below() -> None:
+    search = Search(msgspec.structs.replace(SETTINGS, precision=0.2))
+    for held in (True, True, True):
         feed(search, held)
-    assert feed(search, False).rate_per_s == 56.6
+    overloaded, spoilt = feed(search, False, early=True), feed(search, False)
+    assert (overloaded.rate_per_s, spoilt.rate_per_s) == (80, 56.6)
     assert feed(search, True).rate_per_s == 47.6
-    contradicted = Search(SETTINGS)
-    feed(contradicted, True)
-    feed(contradicted, False, spent=9, doubtful=True)
-    feed(contradicted, False, spent=9, doubtful=True)
-    assert given(contradicted).rate_per_s == 14.1
+    # 47.6 held with nothing late, and 56.6 was lost right after 80.
+    assert feed(search, True).rate_per_s == spoilt.rate_per_s
+    assert given(search).rate_per_s == 67.3
 
 
 def test_a_failed_confirmation_steps_down_by_about_the_precision_and_confirms_again() -> None:

@@ -106,14 +106,13 @@ class Search:
     def _second_look(
         self, last: Measured, table: Table, held_per_s: float | None, lost_per_s: float | None
     ) -> Step | None:
-        """Measure a lost rate a second time where the loss may be chance: marginal, a stall, or contradicted."""
+        """Measure a lost rate a second time where the loss may be chance: marginal, a stall, or an overload's."""
         if lost_per_s is None:
             return None
         lost, times = table.last_at(lost_per_s), table.times(lost_per_s)
         hold_s = max(lost.step.hold_s, self.settings.step_s)
         if times >= _MOST_LOOKS or not self._fits(hold_s):
             return None
-        contradicted = table.held_above(lost_per_s)
         just_now = last is lost and lost.doubtful
         at_the_end = (
             held_per_s is not None
@@ -123,7 +122,7 @@ class Search:
         # Where next to nothing is late right below it, stalls may have come twice, or an overload had not passed.
         sudden = held_per_s is not None and table.spent(held_per_s) < _ALMOST_NOTHING
         by_chance = (lost.doubtful and (times == 1 or sudden)) or (table.in_a_wake(lost) and sudden and times == 1)
-        if (times == 1 and (contradicted or just_now)) or (at_the_end and by_chance):
+        if (times == 1 and just_now) or (at_the_end and by_chance):
             return self._step(lost.step.kind, lost_per_s, hold_s)
         return None
 

@@ -46,10 +46,6 @@ class Table:
         )
         return held_per_s, lost_per_s
 
-    def held_above(self, rate_per_s: float) -> bool:
-        """Whether a larger rate held."""
-        return any(each > rate_per_s and self.held(each) for each in self._at)
-
     def confirmed(self, rate_per_s: float) -> Measured | None:
         """The confirming step of a rate that held, where there is one."""
         measurements = self._at.get(rate_per_s, [])
