@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from auroral.bench.histogram import Histogram, bucket_index
-from auroral.bench.result import Series
+from auroral.bench.result import Quantiles, Series
 from auroral.bench.search.judge import Second, Shown, clearly_lost, judge, seconds_of, uncleared
 from auroral.bench.search.machine import Step
 from auroral.bench.thresholds import Threshold, parse, with_defaults
@@ -125,6 +126,20 @@ def test_a_stall_is_told_from_a_rate_that_is_too_high() -> None:
 def test_doubt_decides_nothing_whatever_was_measured() -> None:
     measured = judge(shown(run(), doubts=["generator-0 was lost"]), slo=P99, step=STEP)
     assert (measured.held, measured.reasons, measured.doubtful) == (None, ["generator-0 was lost"], False)
+
+
+@pytest.mark.parametrize(("from_sent_ms", "held"), [(300.0, None), (600.0, False)])
+def test_starts_that_only_our_own_lag_made_late_leave_a_step_in_doubt(from_sent_ms: float, held: bool | None) -> None:
+    made = shown(run(lambda t_s: second(t_s, late=3)))
+    times = msgspec.structs.replace(
+        made.facts.times,
+        lag=Quantiles(count=100, p99_ms=400.0),
+        service_time=Quantiles(count=100, p99_ms=from_sent_ms),
+    )
+    facts = msgspec.structs.replace(made.facts, times=times)
+    measured = judge(msgspec.structs.replace(made, facts=facts), slo=P99, step=STEP)
+    assert measured.held is held
+    assert ("our own lag (P99 400 ms) made starts late" in measured.reasons[0]) == (held is None)
 
 
 def test_an_early_end_is_a_loss_with_its_reason_and_the_load_it_took() -> None:

@@ -13,7 +13,7 @@ import msgspec
 from auroral.bench.histogram import Histogram
 from auroral.bench.result import Series
 from auroral.bench.search.machine import Measured, Step
-from auroral.bench.thresholds import NO_DATA, Facts, Threshold, evaluate
+from auroral.bench.thresholds import NO_DATA, Facts, Threshold, evaluate, parse
 from auroral.units import format_duration, format_number, format_rate
 
 _US_PER_S = 1_000_000
@@ -247,11 +247,29 @@ def _decide(
     if growth is not None:
         unmet.append(_growth_sentence(growth, hold))
     if unmet:
-        return False, unmet
+        by_lag = growth is None and _own_lag(
+            shown.facts, [result.expression for result in results if not result.passed]
+        )
+        return (None, [by_lag, *unmet]) if by_lag else (False, unmet)
     unknown = [f"{result.expression} could not be judged: {NO_DATA}" for result in results if not result.passed]
     if unknown:
         return None, unknown
     return True, [f"{result.expression}: {result.observed}" for result in results]
+
+
+def _own_lag(facts: Facts, unmet: Sequence[str]) -> str | None:
+    """Whether our own lag alone made starts late: from when they were sent, all that is unmet would have been met."""
+    limits = {limit.expression: limit for limit in _limits([parse(expression) for expression in unmet])}
+    lag_ms, from_sent = facts.times.lag.p99_ms, facts.times.service_time
+    if len(limits) < len(unmet) or lag_ms is None or any(window.latency.censored for window in facts.judged):
+        return None
+    for expression, limit in limits.items():
+        quantile = parse(expression).metric.rpartition(".")[2]
+        value_ms = getattr(from_sent, f"{quantile}_ms")
+        if value_ms is None or value_ms * 1_000 > limit.limit_us:
+            return None
+    lag = format_duration(lag_ms / 1e3)
+    return f"our own lag (P99 {lag}) made starts late: from when they were sent, the objective was met"
 
 
 def _growth(hold: Sequence[Second]) -> _Growth | None:
