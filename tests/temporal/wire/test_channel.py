@@ -180,7 +180,29 @@ async def test_a_call_that_is_refused_again_and_again_ends() -> None:
     async with scripted(script) as (channel, server):
         status = await Asked(channel).status()
         assert (status.code, status.message) == (UNAVAILABLE, "the server reset the call: REFUSED_STREAM")
-        assert calls_seen(server) == 3
+        assert (calls_seen(server), channel.attempts) == (4, 1)
+        given_up = Asked(channel)
+        await until(lambda: calls_seen(server) == 5)
+        given_up.call.cancel()
+        assert (await Asked(channel, timeout_s=0.1).status()).code == DEADLINE_EXCEEDED
+        assert given_up.ends == []
+
+
+async def test_a_place_that_is_free_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_module, "_LOOK_S", 100.0)
+    monkeypatch.setattr(channel_module, "_MOST_CONNECTIONS", 1)
+
+    async def script(line: Line) -> None:
+        line.send(greeting(MAX_CONCURRENT_STREAMS=1))
+        await line.until(frames.RST_STREAM)
+        await line.serve(b"world")
+
+    async with scripted(script) as (channel, server):
+        first, second, third = (Asked(channel) for _ in range(3))
+        await until(lambda: calls_seen(server) == 1)
+        first.call.cancel()
+        async with asyncio.timeout(5):
+            assert [await second.message(), await third.message()] == [b"world", b"world"]
 
 
 async def test_a_server_that_resets_at_the_deadline_means_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,13 +67,22 @@ def test_a_peer_that_begins_a_table_later_is_read_on() -> None:
     for _ in range(3):
         reader.read(peer.block(ALIKE))
     peer.resize(2048)
-    # The second of these bytes was remembered while there was no table. Now it is an entry that the third refers to.
     for value in ("1", "1", "1", "2", "2"):
         headers = [(":status", "200"), ("content-type", "application/grpc"), ("x-one", value)]
         assert reader.read(peer.block(headers))[b"x-one"] == value.encode()
     peer.resize(0)
     for _ in range(3):
         assert reader.read(peer.block(ALIKE))[b"x-one"] == b"1"
+
+
+def test_what_was_remembered_without_a_table_is_an_entry_with_one() -> None:
+    reader = HeaderReader()
+    literal = b"\x40\x05x-one\x011"  # to be kept in the table, where there is one
+    reader.read(b"\x20" + literal)  # a table of 0 bytes
+    assert reader.read(literal) == reader.read(literal) == {b"x-one": b"1"}
+    reader.read(b"\x3f\xe1\x0f")  # 2,048 bytes
+    assert reader.read(literal) == {b"x-one": b"1"}
+    assert reader.read(b"\xbe") == {b"x-one": b"1"}
 
 
 def test_many_different_answers_take_bounded_memory() -> None:

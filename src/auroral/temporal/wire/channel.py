@@ -21,7 +21,10 @@ _LOOK_S = 0.5
 """How often deadlines are looked at: a call may end this much late."""
 _MOST_CONNECTIONS = 64
 """Where a server or proxy takes 128 calls a connection, as many proxies do: 8,192 at a time. Further ones wait."""
-_TRIES = 3
+_TRIES = 4
+_REFUSED_PAUSE_S = 0.02
+"""Before a refused call is sent again; four times as long each time. Servers refuse for a moment after calls were
+given up: grpc's C core counts them until it has cleared them away."""
 _KEPT_BLOCKS = 512
 
 
@@ -189,16 +192,23 @@ class Channel:
 
     def _answered(self, answer: Answer[Call]) -> None:
         call = answer.stream
-        call.connection = None
-        if answer.untouched and call.tries < _TRIES and call.on_end is not None and not self._closed:
+        connection, call.connection = call.connection, None
+        if answer.untouched and call.tries < _TRIES and connection is not None and not self._closed:
             # What the server has not looked at may be sent again, to another of its processes for instance.
-            self._send(call)
+            if connection.leaving:
+                self._send(call)
+            else:
+                self._loop.call_later(_REFUSED_PAUSE_S * 4 ** (call.tries - 1), self._send_again, call)
         elif answer.status.code == CANCELLED and self._loop.time() >= call.due_s:
             call.end(_late(call))  # the server gives a call up at its deadline, too
         else:
             call.end(answer.status, answer.message)
         if self._queued:
             self._send_queued()
+
+    def _send_again(self, call: Call) -> None:
+        if call.on_end is not None:
+            self._send(call)
 
     def _send_queued(self) -> None:
         queued = self._queued
