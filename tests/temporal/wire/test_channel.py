@@ -419,7 +419,9 @@ async def test_closing_ends_calls_once_and_leaves_nothing_behind() -> None:
         channel = Channel(endpoint_at(server.port))
         asked = [Asked(channel) for _ in range(20)]
         await until(lambda: calls_seen(server) == 20)
+        sockets = [connection.gone for connection in channel._connections]
         await channel.close()
+        assert [one.done() for one in sockets] == [True]
         assert {(await one.status()) for one in asked} == {Status(CANCELLED, "the channel was closed")}
         after = Asked(channel)
         assert await after.status() == Status(CANCELLED, "the channel is closed")

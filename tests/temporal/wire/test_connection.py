@@ -199,8 +199,8 @@ async def test_a_silent_server_is_asked_for_a_sign_of_life_and_given_up(monkeypa
         end.connection.look()
         while end.connection._heard_s == heard_s:  # until the sign of life has come
             await asyncio.sleep(0.001)
-        end.connection.look()  # quiet again: asked a second time, and not answered
         monkeypatch.setattr(connection, "_SIGN_S", -1.0)
+        end.connection.look()  # quiet again: asked a second time, and not answered
         assert end.answers.empty()
         end.connection.look()
         answer = await end.answers.get()
