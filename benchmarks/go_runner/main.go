@@ -26,6 +26,9 @@ import (
 // tick is how often the generator looks whether a start is due; at most one is sent each time.
 const tick = time.Millisecond
 
+// latest is how long after the schedule's end what is due is still sent.
+const latest = time.Second
+
 // Simple completes at once.
 func Simple(workflow.Context) error { return nil }
 
@@ -128,7 +131,7 @@ func generate(connected client.Client, given options) done {
 	cpuBefore := cpuS()
 	for now := range clock.C {
 		passed := now.Sub(begun)
-		if passed >= given.duration || len(lags) >= scheduled {
+		if passed >= given.duration+latest || len(lags) >= scheduled {
 			break
 		}
 		due := time.Duration(float64(len(lags)) / given.ratePerS * float64(time.Second))
