@@ -314,6 +314,28 @@ async def test_a_server_that_takes_no_calls_is_asked_once_and_until_it_does() ->
         assert [await one.message() for one in waiting] == [b"world"] * 3
 
 
+async def test_calls_that_wait_in_vain_are_not_kept() -> None:
+    async def script(line: Line) -> None:
+        line.send(greeting(MAX_CONCURRENT_STREAMS=0))
+        await line.drain()
+
+    async with scripted(script) as (channel, _):
+        for _ in range(3):
+            asked = [Asked(channel, timeout_s=0.02) for _ in range(50)]
+            assert {(await one.status()).code for one in asked} == {DEADLINE_EXCEEDED}
+        await until(lambda: len(channel._queued) <= 50)
+
+
+async def test_who_calls_again_while_the_channel_closes_is_told_so() -> None:
+    async with ScriptedServer(hang) as server:
+        channel = Channel(endpoint_at(server.port))
+        await channel.connect()
+        again: list[Asked] = []
+        channel.call(PATH, b"", lambda *_: again.append(Asked(channel)), timeout_s=5)
+        await channel.close()
+        assert await again[0].status() == Status(CANCELLED, "the channel is closed")
+
+
 async def test_a_second_connection_that_fails_is_not_tried_in_a_loop() -> None:
     let = asyncio.Event()
 

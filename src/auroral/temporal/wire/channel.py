@@ -176,15 +176,16 @@ class Channel:
     # Sending
 
     def _send(self, call: Call) -> None:
+        if self._closed:
+            self._loop.call_soon(call.end, Status(CANCELLED, "the channel is closed"))
+            return
         for connection in self._connections:
             if connection.takes_more:
                 call.connection = connection
                 call.tries += 1
                 connection.call(call, call.block, call.message)
                 return
-        if self._closed:
-            self._loop.call_soon(call.end, Status(CANCELLED, "the channel is closed"))
-        elif not self._connections and self._connecting is None and self._pausing():
+        if not self._connections and self._connecting is None and self._pausing():
             self._loop.call_soon(call.end, self._unreachable())
         else:
             self._queued.append(call)
@@ -212,6 +213,8 @@ class Channel:
 
     def _send_queued(self) -> None:
         queued = self._queued
+        while queued and queued[0].on_end is None:
+            queued.popleft()
         for connection in self._connections:
             while queued and connection.takes_more:
                 call = queued.popleft()
