@@ -8,6 +8,7 @@ was recorded. The port (`hdrh`) writes and reads the payloads, so that any HdrHi
 from __future__ import annotations
 
 import binascii
+import itertools
 import zlib
 from array import array
 from bisect import bisect_left
@@ -81,6 +82,10 @@ class Histogram:
         counts = self._counts
         counts[index] = counts.get(index, 0) + 1
         self.count += 1
+
+    def counts(self) -> Mapping[int, int]:
+        """How many values are in each bucket in use, by its index."""
+        return self._counts
 
     def merge(self, other: Histogram) -> None:
         """Add everything that another one counted."""
@@ -165,6 +170,22 @@ class Histogram:
         """Sum of the recorded times in µs, each taken at the middle of its bucket."""
         return sum((lowest_us(index) + highest_us(index)) / 2 * count for index, count in self._counts.items())
 
+    def packed(self) -> list[int]:
+        """The buckets in use in order, each as its distance from the one before and its count: small numbers."""
+        packed, before = [], 0
+        for index in sorted(self._counts):
+            packed += (index - before, self._counts[index])
+            before = index
+        return packed
+
+    @classmethod
+    def unpacked(cls, packed: Sequence[int], *, out_of_range: int = 0) -> Histogram:
+        """Read what `packed` gave; `out_of_range` is not part of it. Raises `ValueError` for anything else."""
+        if len(packed) % 2 or any(number < 0 for number in packed):
+            raise ValueError("expected distances and counts in turn")
+        indices = itertools.accumulate(packed[::2])
+        return cls(dict(zip(indices, packed[1::2], strict=True)), out_of_range=out_of_range)
+
     def encode(self) -> str:
         """The counts as HdrHistogram's V2 compressed payload in base64. `out_of_range` is not part of it."""
         from hdrh.histogram import HdrHistogram
@@ -229,6 +250,13 @@ class CompactHistogram:
         """Add everything that another one counted."""
         counts = self._merged()
         for index, count in other._merged().items():
+            counts[index] = counts.get(index, 0) + count
+        self._store(counts)
+
+    def add(self, histogram: Histogram) -> None:
+        """Add everything that a histogram counted."""
+        counts = self._merged()
+        for index, count in histogram.counts().items():
             counts[index] = counts.get(index, 0) + count
         self._store(counts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 
+from auroral.bench.counts import SecondCounts
 from auroral.bench.histogram import CompactHistogram, Histogram, bucket_index
 from auroral.bench.result import Series
 
@@ -69,6 +70,34 @@ class Seconds:
             for second, compact in enumerate(theirs):
                 if compact is not None:
                     _histogram(mine, second).merge(compact)
+
+    def plain(self) -> list[SecondCounts]:
+        """Every second in which anything happened, for another process."""
+        found = []
+        for second in range(self.length):
+            counts = [getattr(self, name)[second] for name in _COLUMNS]
+            latency, lag = self._latency[second], self._lag[second]
+            if any(counts) or latency is not None or lag is not None:
+                found.append(
+                    SecondCounts(
+                        second=second,
+                        counts=counts,
+                        latency=[] if latency is None else latency.expand().packed(),
+                        lag=[] if lag is None else lag.expand().packed(),
+                    )
+                )
+        return found
+
+    def add_plain(self, plain: SecondCounts) -> tuple[Histogram, Histogram]:
+        """Add what `plain` gave of one second; return its latencies and lags. Raises `ValueError` for anything else."""
+        second = self.at(plain.second * _US_PER_S)
+        for name, count in zip(_COLUMNS, plain.counts, strict=True):
+            getattr(self, name)[second] += count
+        latency, lag = Histogram.unpacked(plain.latency), Histogram.unpacked(plain.lag)
+        for histograms, histogram in ((self._latency, latency), (self._lag, lag)):
+            if histogram.count:
+                _histogram(histograms, second).add(histogram)
+        return latency, lag
 
     def series(self, target_per_s: list[float]) -> Series:
         """The columns, as many seconds as there are targets. Later events count in the last of them."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from auroral.bench.counts import TallyCounts, WindowCounts
 from auroral.bench.histogram import Histogram, Interval
 from auroral.bench.result import CauseCount, CurvePoint, Series, Times, Window
 from auroral.bench.samples import CLOSED, DROPPED, UNRESOLVED, Observation, Outcome, Sample
@@ -60,6 +61,30 @@ class _WindowTally:
         self.state_transitions += other.state_transitions
         self.latency.merge(other.latency)
         self.censored += other.censored
+
+    def plain(self, *, alone: bool) -> WindowCounts:
+        """For another process; `alone`: no other window has latencies."""
+        return WindowCounts(
+            sent=self.sent,
+            accepted=self.accepted,
+            completed=self.completed,
+            last_us=self.last_us,
+            censored=self.censored,
+            out_of_range=self.latency.out_of_range,
+            latency=None if alone and self.latency.count else self.latency.packed(),
+        )
+
+    def add_plain(self, plain: WindowCounts, of_all_seconds: Histogram) -> Histogram:
+        """Add what `plain` gave; return the latencies that came with it."""
+        packed = of_all_seconds.packed() if plain.latency is None else plain.latency
+        latency = Histogram.unpacked(packed, out_of_range=plain.out_of_range)
+        self.sent += plain.sent
+        self.accepted += plain.accepted
+        self.completed += plain.completed
+        self.last_us = max(self.last_us, plain.last_us)
+        self.censored += plain.censored
+        self.latency.merge(latency)
+        return latency
 
 
 class Tally:
@@ -217,6 +242,48 @@ class Tally:
         for mine, theirs in zip(self._tallies, other._tallies, strict=True):
             mine.merge(theirs)
         self._seconds.merge(other._seconds)
+
+    def plain(self) -> TallyCounts:
+        """What the samples added up to, for another process; see `add_plain`."""
+        having = sum(1 for window in self._tallies if window.latency.count)
+        return TallyCounts(
+            outcomes={outcome.value: count for outcome, count in self.outcomes.items() if count},
+            observations={observation.value: count for observation, count in self.observations.items() if count},
+            resolved_starts=self.resolved_starts,
+            causes=[(outcome, cause, count) for (outcome, cause), count in self._causes.items()],
+            windows=[window.plain(alone=having == 1) for window in self._tallies],
+            seconds=self._seconds.plain(),
+            service_time=self.service_time.packed(),
+            start_latency=self.start_latency.packed(),
+            out_of_range=(self.service_time.out_of_range, self.start_latency.out_of_range, self.lag.out_of_range),
+        )
+
+    def add_plain(self, plain: TallyCounts) -> None:
+        """Add what another tally's `plain` gave, its windows by their place.
+
+        It may have fewer windows than this one, as a schedule that was stopped has; its last is the drain's all the
+        same. Raises `ValueError` for anything else.
+        """
+        if not 1 <= len(plain.windows) <= len(self._tallies):
+            raise ValueError(f"expected 1 to {len(self._tallies)} windows, not {len(plain.windows)}")
+        service, start, lag = plain.out_of_range
+        for outcome, count in plain.outcomes.items():
+            self.outcomes[Outcome(outcome)] += count
+        for outcome, cause, count in plain.causes:
+            self._add_cause(Outcome(outcome), cause, count)
+        for observation, count in plain.observations.items():
+            self.observations[Observation(observation)] += count
+        self.resolved_starts += plain.resolved_starts
+        self.service_time.merge(Histogram.unpacked(plain.service_time, out_of_range=service))
+        self.start_latency.merge(Histogram.unpacked(plain.start_latency, out_of_range=start))
+        latencies, lags = Histogram(), Histogram(out_of_range=lag)
+        for second in plain.seconds:
+            latency_of_second, lag_of_second = self._seconds.add_plain(second)
+            latencies.merge(latency_of_second)
+            lags.merge(lag_of_second)
+        self.lag.merge(lags)
+        for window, mine in zip(plain.windows, [*self._tallies[: len(plain.windows) - 1], self._tallies[-1]], strict=True):
+            self.latency.merge(mine.add_plain(window, latencies))
 
     def causes(self) -> list[CauseCount]:
         """How many ended in which outcome for which cause, the most frequent first. At most 1,000 are told apart."""
