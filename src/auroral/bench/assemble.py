@@ -21,12 +21,14 @@ from auroral.bench.result import (
     Reconciliation,
     Result,
     Series,
+    SpreadGenerator,
     Workers,
     WorkerSeen,
 )
 from auroral.bench.samples import InteractionKind, Observation
 from auroral.bench.schedule import Schedule
 from auroral.bench.settings import BenchSettings
+from auroral.bench.spread.plan import clock_remarks
 from auroral.bench.tally import Tally
 from auroral.bench.thresholds import Facts, Threshold, evaluate
 from auroral.bench.verdict import VerdictFacts, judge
@@ -55,6 +57,8 @@ class Measured(msgspec.Struct, kw_only=True):
     cleanup: Cleanup
     thresholds: Sequence[Threshold]
     notes: list[str]
+    spread: Sequence[SpreadGenerator] = ()
+    """The generators of a run over several machines."""
 
 
 def assemble(measured: Measured) -> Result:
@@ -65,12 +69,14 @@ def assemble(measured: Measured) -> Result:
     judged = [window for window in windows if window.kind in ("steady", "stage") and window.target_per_s > 0]
     facts = Facts(times=times, judged=judged, outcomes=outcomes, scheduled=tally.scheduled)
     thresholds = [evaluate(threshold, facts) for threshold in measured.thresholds]
+    clock_notes, clock_doubts = clock_remarks(measured.spread)
     verdict = judge(
         VerdictFacts(
             scheduled=tally.scheduled,
             outcomes=outcomes,
             thresholds=thresholds,
             reconciliation=measured.reconciliation,
+            doubts=clock_doubts,
             lost=[process for process in measured.processes if process.lost],
             interrupted=measured.interrupted,
             times=times,
@@ -114,11 +120,12 @@ def assemble(measured: Measured) -> Result:
         limits=report,
         workers=measured.workers,
         processes=measured.processes,
+        spread=list(measured.spread),
         reconciliation=measured.reconciliation,
         cleanup=measured.cleanup,
         thresholds=thresholds,
         verdict=verdict,
-        notes=[*measured.notes, *wait_notes(measured.readings)],
+        notes=[*measured.notes, *clock_notes, *wait_notes(measured.readings)],
     )
 
 

@@ -81,7 +81,7 @@ def make_blueprint(
         engine=settings.engine,
         eager_start=settings.eager_start,
         observe=settings.observe,
-        generator_processes=settings.generator_processes,
+        generator_processes=settings.generator_processes if settings.spread is None else settings.spread,
         expected_workers=settings.worker_count or 1 if apart else ours + working,
         execution_timeout_s=execution_timeout_s(settings, arrival, workloads),
         auroral_version=version,

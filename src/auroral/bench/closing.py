@@ -55,7 +55,8 @@ class Closing:
     def stop_schedule(self, drain_timeout_s: float, *, interrupted: bool = True) -> None:
         """Have no further start sent, and drain for at most this long."""
         self._drive.stop_schedule(drain_timeout_s, interrupted=interrupted)
-        self._cut_windows()
+        if not self._drive.spread:  # else each of them cuts its own windows when it hears of it
+            self._cut_windows()
 
     async def settle(self, stop: StopSignal) -> Settlement:
         """Reconcile with the server, list its executions, and settle what no generator could.
@@ -88,6 +89,7 @@ class Closing:
         """Stopped at once: what nobody has reported by now counts as unfinished."""
         self.stop_schedule(0.0)
         await self._drive.last_words(_LAST_WORDS_S)
+        self._cut_windows()
         processes = self._manifest.generator_processes
         late = [
             *self._drive.unresolved,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,6 +18,9 @@ from auroral.bench.progress import Observer, Progress, RunSnapshot
 from auroral.bench.protocol import CleanedUp, CleanUp, Drained, FromChild, Samples, ScheduleEnded, StopSchedule, Tick
 from auroral.bench.samples import UNRESOLVED, InteractionKind, Outcome, Sample
 from auroral.bench.schedule import Schedule
+from auroral.bench.spread.merge import Steady, interaction_times, with_cpu
+from auroral.bench.spread.part import Account
+from auroral.bench.spread.remote import RemoteGenerator
 from auroral.bench.tally import Tally
 
 _TICK_ARRIVES_US = 250_000
@@ -30,6 +33,9 @@ class ReadsLimits(Protocol):
     """What takes the readings (`sampler.Sampler`)."""
 
     async def read(self, t_s: float, ticks: Sequence[Tick]) -> Reading: ...
+
+
+Generator = Child | RemoteGenerator
 
 
 class InteractionTally:
@@ -48,11 +54,18 @@ class InteractionTally:
         else:
             self.times.record_us(time_us)
 
+    def merge(self, sent: int, causes: Mapping[str, int], times: Histogram) -> None:
+        """Several have ended elsewhere."""
+        self.sent += sent
+        for cause, count in causes.items():
+            self.causes[cause] = self.causes.get(cause, 0) + count
+        self.times.merge(times)
+
 
 class _Part(msgspec.Struct):
     """What is known of one generator."""
 
-    child: Child
+    child: Generator
     schedule_ended: bool = False
     scheduled: int | None = None
     drained: bool = False
@@ -76,6 +89,13 @@ class _Part(msgspec.Struct):
         if sample.outcome is Outcome.COMPLETED and sample.latency_us is not None:
             self.latency.record_us(sample.latency_us)
 
+    def merge(self, counted: Tally) -> None:
+        """Count starts that were counted elsewhere."""
+        for outcome, count in counted.outcomes.items():
+            self.outcomes[outcome.value] += count
+        self.lag.merge(counted.lag)
+        self.latency.merge(counted.latency)
+
 
 class Drive:
     """One run's schedule and drain, seen from the coordinator."""
@@ -87,7 +107,7 @@ class Drive:
         clock: Clock,
         tally: Tally,
         append: Callable[[list[Sample]], None],
-        generators: Sequence[Child],
+        generators: Sequence[Generator],
         workers: Sequence[Child],
         reader: ReadsLimits,
         observer: Observer,
@@ -105,6 +125,9 @@ class Drive:
         self._observer = observer
         self._drain_timeout_s = drain_timeout_s
         self._parts = [_Part(child) for child in generators]
+        self.spread = any(isinstance(child, RemoteGenerator) for child in generators)
+        """Whether the generators are on machines of their own: they stop some moments after they are told to."""
+        self._steady = Steady()
         self._ticks: list[Tick] = []
         self._changed = asyncio.Event()
         self._received = bytearray()
@@ -241,21 +264,22 @@ class Drive:
         ended = [part.scheduled for part in self._parts if part.scheduled is not None]
         return sum(ended) if len(ended) == len(self._parts) else so_far
 
-    def _on_frame(self, child: Child, frame: FromChild) -> None:
+    def _on_frame(self, child: Generator, frame: FromChild | Account) -> None:
         part = next(part for part in self._parts if part.child is child)
         match frame:
             case Samples(samples=samples):
                 self._take(part, samples)
+            case Account():
+                self._take_account(part, frame)
             case Tick():
-                self._ticks.append(frame)
-                part.so_far += frame.sent + frame.back_pressured + frame.generator_limited
-                part.in_flight = frame.in_flight
-                self.refused_waits += frame.refused_waits
+                self._hear(part, frame)
                 for kind, time_us, cause in frame.interactions:
                     self.interactions.setdefault(kind, InteractionTally()).add(time_us, cause)
-            case ScheduleEnded(scheduled=scheduled):
+            case ScheduleEnded(t_s=t_s, scheduled=scheduled):
                 part.schedule_ended = True
                 part.scheduled = scheduled
+                if self.spread and self._stopped_s is not None:
+                    self._stopped_s = min(self._schedule.duration_s, max(self._stopped_s, t_s))
                 self._changed.set()
             case Drained(held=held, reason=reason, eager=eager):
                 part.drained = True
@@ -266,6 +290,30 @@ class Drive:
             case CleanedUp():
                 part.cleaned = frame
                 self._changed.set()
+
+    def _hear(self, part: _Part, tick: Tick) -> None:
+        self._ticks.append(tick)
+        part.so_far += tick.sent + tick.back_pressured + tick.generator_limited
+        part.in_flight = tick.in_flight
+        self.refused_waits += tick.refused_waits
+
+    def _take_account(self, part: _Part, account: Account) -> None:
+        """What a generator elsewhere has counted of its samples, which stay with it."""
+        if account.tick is not None:
+            self._hear(part, account.tick)
+        for index in account.indices(self._parts.index(part), len(self._parts)):
+            self._mark(index)
+        counted = Tally(self._schedule.windows())
+        counted.add_plain(account.counts)
+        part.merge(counted)
+        self._tally.merge(counted)
+        for sample in account.unresolved:
+            self._mark(sample.index)
+            self.unresolved.append(sample)
+        for kind, counts in account.interactions.items():
+            self.interactions.setdefault(kind, InteractionTally()).merge(
+                counts.sent, counts.causes, interaction_times(counts)
+            )
 
     def _take(self, part: _Part, samples: list[Sample]) -> None:
         certain = []
@@ -290,7 +338,11 @@ class Drive:
             part.child.measure()
         for worker in self._workers:
             worker.measure()
+        if self.spread:
+            ticks = self._steady.fill(ticks)
         reading = await self._reader.read(float(second), ticks)
+        if self.spread:
+            reading = with_cpu(reading, ticks)
         self.readings.append(reading)
         while len(self.in_flight) < second:
             self.in_flight.append(reading.in_flight)
@@ -328,6 +380,7 @@ class Drive:
                 part.child.abandon()
             if part.child.lost and not part.drained and not part.told_lost:
                 part.told_lost = True
+                self._steady.forget(self._parts.index(part))
                 self._observer.warning(f"{part.child.error().message}: its share of the run is in doubt")
         for worker in self._workers:
             if worker.lost and worker.name not in self._lost_workers:

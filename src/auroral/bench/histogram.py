@@ -172,7 +172,8 @@ class Histogram:
 
     def packed(self) -> list[int]:
         """The buckets in use in order, each as its distance from the one before and its count: small numbers."""
-        packed, before = [], 0
+        packed: list[int] = []
+        before = 0
         for index in sorted(self._counts):
             packed += (index - before, self._counts[index])
             before = index

@@ -20,6 +20,7 @@ from auroral.bench.progress import Observer
 from auroral.bench.protocol import GeneratorOrder, WorkerOrder
 from auroral.bench.result import Environment
 from auroral.bench.settings import BenchSettings
+from auroral.bench.spread.coordinator import Spread
 from auroral.errors import UsageError
 from auroral.temporal.connect import connect
 from auroral.temporal.spec import ConnectionSpec, TargetSettings
@@ -79,12 +80,19 @@ class Opening:
         self._observer = observer
         self._stack = stack
         self.notes: list[str] = []
+        self.spread: Spread | None = None
+        """The generators on machines of their own, if they are."""
         self.workers: list[WorkerIdentity] = []
         """Those that polled when the preflight had all it waited for."""
 
     async def reach(self, connection: ConnectionSpec | None) -> Opened:
         """Connect to the cluster, or start a local server for the run where there is none. Raises `TargetError`."""
         server = None
+        if connection is None and self._settings.spread is not None:
+            raise UsageError(
+                "expected the address of the cluster to load with --spread, but none was given",
+                hint="name it with --address or TEMPORAL_ADDRESS: generators on other machines must reach it",
+            )
         if connection is None:
             server = await self._start_server()
             connection = ConnectionSpec(address=server.address, namespace=self._manifest.namespace)
@@ -156,9 +164,23 @@ class Opening:
         self._observer.phase("workers", f"{workers} × worker, {manifest.generator_processes} × generator")
         for number in range(workers):
             await self._fleet.add_worker(f"worker-{number}", self._worker_order(connection, f"worker-{number}"))
+        if self._settings.spread is not None:
+            await self._fleet.wait_ready()
+            await self._open_spread(connection)
+            return
         for number in range(manifest.generator_processes):
             await self._fleet.add_generator(self._generator_order(connection, number))
         await self._fleet.wait_ready()
+
+    async def _open_spread(self, connection: ConnectionSpec) -> None:
+        self._observer.phase("generators", f"{self._manifest.generator_processes} × auroral bench generator")
+        spread = Spread(self._settings, self._manifest, connection, self._environ, self._observer)
+        self.spread = await self._stack.enter_async_context(spread)
+        await spread.open()
+        self.notes.append(
+            f"{len(spread.generators)} generators on machines of their own, conducted by {spread.where}; their samples "
+            "stay with them, so that this directory has histograms but no samples.parquet."
+        )
 
     def _worker_order(self, connection: ConnectionSpec, name: str) -> WorkerOrder:
         return WorkerOrder(

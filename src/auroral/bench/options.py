@@ -25,7 +25,8 @@ NAMESPACE_EXPECTED = "benchmark or benchmark-…; any other needs --allow-namesp
 
 TARGET, WORKLOAD, LOAD, WORKERS = "Target", "Workload", "Load", "Workers"
 LIMITS, WAITING, THRESHOLDS, OUTPUT = "Limits of the generator", "Waiting", "Thresholds", "Output"
-GROUPS = (TARGET, WORKLOAD, LOAD, WORKERS, LIMITS, WAITING, THRESHOLDS, OUTPUT)
+SPREAD = "Several machines"
+GROUPS = (TARGET, WORKLOAD, LOAD, WORKERS, SPREAD, LIMITS, WAITING, THRESHOLDS, OUTPUT)
 
 _DEFAULTS = BenchSettings()
 _DAY_S = MAX_DURATION_S
@@ -138,6 +139,17 @@ SETTINGS: tuple[Setting, ...] = (
              values.duration(0.1, 3600), "How long a task waits in a sticky queue."),
     _setting(WORKERS, "max-cached-workflows", "worker.max_cached_workflows", values.whole(0, 1_000_000),
              "Workflows that a worker process keeps in memory."),
+    _setting(SPREAD, "spread", "spread", values.whole(1, 64),
+             "Generators on machines of their own, each an `auroral bench generator`.",
+             default="they run beside the coordinator"),
+    _setting(SPREAD, "control-address", "control.address", values.address(),
+             "Frontend of the cluster that conducts them.", default="the cluster to load"),
+    _setting(SPREAD, "control-namespace", "control.namespace",
+             values.pattern(r"\S{1,255}", "a namespace's name", "NAME"), "Namespace there; created where it is missing."),
+    _setting(SPREAD, "control-profile", "control.profile", values.pattern(r"\S+", "a profile's name", "NAME"),
+             "Profile of Temporal's own configuration for it: TLS, API key.", default="none"),
+    _setting(SPREAD, "control-tls", "control.tls", values.FLAG, "Connect to --control-address with TLS.",
+             default="as the profile says, else without"),
     _setting(LIMITS, "generator-processes", "generator_processes", values.whole(1, 64),
              "Processes that share the schedule."),
     _setting(LIMITS, "max-in-flight", "max_in_flight", values.whole(1, 10_000_000),
@@ -178,6 +190,15 @@ SETTINGS: tuple[Setting, ...] = (
 
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 
+GENERATOR_SETTINGS: tuple[Setting, ...] = tuple(
+    setting
+    for setting in SETTINGS
+    if (setting.group == TARGET and setting.name not in ("local", "local-database"))
+    or (setting.group == SPREAD and setting.name != "spread")
+    or setting.name in ("metrics-port", "output")
+)
+"""What `auroral bench generator` takes as flags: all else comes with each run."""
+
 WORKER_SETTINGS: tuple[Setting, ...] = tuple(
     setting
     for setting in SETTINGS
@@ -217,7 +238,7 @@ def resolve_bench(*, flags: Mapping[str, Any], environ: Mapping[str, str], file:
 def build(resolved: Resolved) -> BenchSettings:
     """Make the settings. Raises `ConfigurationError` with all the problems, if there are any."""
     resolved.raise_problems()
-    plain: dict[str, Any] = {"target": {}, "worker": {}}
+    plain: dict[str, Any] = {"target": {}, "worker": {}, "control": {}}
     for setting in SETTINGS:
         *parents, leaf = setting.field.split(".")
         (plain[parents[0]] if parents else plain)[leaf] = resolved.values[setting.name]
@@ -228,6 +249,7 @@ def build(resolved: Resolved) -> BenchSettings:
                 _DEFAULTS.target, namespace_given=resolved.given("namespace"), **plain["target"]
             ),
             "worker": msgspec.structs.replace(_DEFAULTS.worker, **plain["worker"]),
+            "control": msgspec.structs.replace(_DEFAULTS.control, **plain["control"]),
         }
     )
     if settings.worker_count == 0 and not (settings.worker_only or settings.eager_start):
@@ -315,11 +337,30 @@ def _role_problems(resolved: Resolved, faulty: set[str]) -> list[Problem]:
         problems.append(_problem(resolved, "worker-count", "at least 1 with worker-only"))
     if chosen["manifest"] is not None and not chosen["worker-only"]:
         problems.append(_problem(resolved, "manifest", "none but with worker-only: a run writes its own"))
+    problems += _spread_problems(resolved)
     if "namespace" not in faulty and not chosen["allow-namespace"] and not benchmark_namespace(chosen["namespace"]):
         problems.append(_problem(resolved, "namespace", NAMESPACE_EXPECTED))
     sources = [workload.source for workload in chosen["workload"]]
     if len(set(sources)) < len(sources):
         problems.append(_problem(resolved, "workload", "each workload once, with =WEIGHT in a mix"))
+    return problems
+
+
+def _spread_problems(resolved: Resolved) -> list[Problem]:
+    chosen, problems = resolved.values, []
+    if chosen["spread"] is not None:
+        if resolved.given("generator-processes") and chosen["generator-processes"] != 1:
+            problems.append(
+                _problem(resolved, "generator-processes", "none with spread: each agent runs one generator")
+            )
+        if chosen["local"]:
+            problems.append(
+                _problem(resolved, "local", "an address with spread: other machines must reach the cluster")
+            )
+        if chosen["worker-only"]:
+            problems.append(_problem(resolved, "spread", "none with worker-only"))
+    if chosen["control-tls"] is not None and chosen["control-address"] is None and chosen["control-profile"] is None:
+        problems.append(_problem(resolved, "control-tls", "none without control-address or control-profile"))
     return problems
 
 

@@ -378,6 +378,41 @@ async def warm_up(
     return estimate_offset(spans)
 
 
+async def estimate_clock(
+    client: Client,
+    task_queue: str,
+    *,
+    probes: int = 5,
+    now_unix_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+) -> ClockOffset:
+    """Estimate the offset of a server's clock without workers: by starts on a queue that nobody serves, then ended.
+
+    Raises `TargetError`.
+    """
+    from temporalio.service import RPCError
+
+    spans: list[tuple[int, int, int]] = []
+    started: list[str] = []
+    try:
+        for _ in range(probes):
+            workflow_id = f"{task_queue}-{uuid.uuid4().hex[:12]}"
+            sent_us = now_unix_us()
+            await _start_probe(client, client.namespace, workflow_id, task_queue)
+            accepted_us = now_unix_us()
+            started.append(workflow_id)
+            description = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=_TIMEOUT)
+            spans.append((sent_us, accepted_us, round(description.start_time.timestamp() * 1e6)))
+    except RPCError as error:
+        raise target_error(
+            error,
+            f"the server's clock could not be seen in the namespace {client.namespace}",
+            hint="check that the credentials may start and describe workflows there",
+        ) from error
+    finally:
+        await _end_probes(client, client.namespace, started)
+    return estimate_offset(spans)
+
+
 def estimate_offset(spans: Sequence[tuple[int, int, int]]) -> ClockOffset:
     """Estimate server clock − client clock from (sent, accepted, start event's time), in µs. Pure.
 

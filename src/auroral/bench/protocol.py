@@ -111,6 +111,8 @@ class Tick(_Frame, frozen=True, kw_only=True):
     lag_p99_us: int | None
     interactions: list[tuple[InteractionKind, int, str]] = []
     """(kind, time in µs, cause or empty) of each signal, update and query that ended in this second."""
+    cpu: dict[str, float] = {}
+    """Cores that processes on the generator's own machine used, where that is not the coordinator's."""
 
 
 class ScheduleEnded(_Frame, frozen=True, kw_only=True):

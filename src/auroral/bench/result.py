@@ -224,6 +224,28 @@ class WorkerSeen(_Document, frozen=True, kw_only=True):
     local_activity_slots: int
 
 
+class SpreadGenerator(_Document, frozen=True, kw_only=True):
+    """A generator on a machine of its own, by what it says of itself."""
+
+    name: str
+    """`generator-<number>`."""
+    where: str
+    """`<pid>@<host>`."""
+    auroral_version: str
+    cores: int
+    memory_bytes: int
+    instance_type: str | None = None
+    availability_zone: str | None = None
+    container: str | None = None
+    control_offset_ms: float
+    """Clock of the control cluster − its own, estimated: by it the generators start together."""
+    control_error_ms: float
+    """Half the width of the interval that this must lie in."""
+    target_offset_ms: float
+    """Clock of the cluster under test − its own, estimated."""
+    target_error_ms: float
+
+
 class Workers(_Document, frozen=True, kw_only=True):
     """The workers' options as chosen, so that two results can be compared."""
 
@@ -278,6 +300,8 @@ class Result(_Document, frozen=True, kw_only=True):
     limits: LimitReport
     workers: Workers
     processes: list[ProcessUsage]
+    spread: list[SpreadGenerator] = []
+    """The generators of a run over several machines; empty: they ran beside the coordinator."""
     reconciliation: Reconciliation
     cleanup: Cleanup
     thresholds: list[ThresholdResult]

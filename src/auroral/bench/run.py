@@ -189,7 +189,10 @@ class _Run:
 
     async def _measure(self, opened: Opened, environment: Environment, offset_us: int) -> RunOutcome:
         settings, manifest, client = self._settings, self._manifest, opened.client
-        self._epoch_unix_us = time.time_ns() // 1_000 + round(_LEAD_S * 1e6)
+        spread = self._opening.spread
+        generators = self._fleet.generators if spread is None else spread.generators
+        lead_s = _LEAD_S if spread is None else spread.lead_s
+        self._epoch_unix_us = time.time_ns() // 1_000 + round(lead_s * 1e6)
         started_at = datetime.fromtimestamp(self._epoch_unix_us / 1e6, UTC).isoformat(timespec="milliseconds")
         sampler = Sampler(
             client,
@@ -205,14 +208,14 @@ class _Run:
             clock=MonotonicClock(self._epoch_unix_us),
             tally=self._tally,
             append=self._writer.append,
-            generators=self._fleet.generators,
+            generators=generators,
             workers=self._fleet.workers,
             reader=sampler,
             observer=self._observer,
             drain_timeout_s=settings.drain_timeout_s,
             each_second=lambda second: self._end_early(drive, closing, second),
         )
-        for generator in self._fleet.generators:
+        for generator in generators:
             generator.send(Go(epoch_unix_us=self._epoch_unix_us, clock_offset_us=offset_us))
         closing = Closing(
             settings,
@@ -241,6 +244,8 @@ class _Run:
             self._notes.append("Stopped at once: not everything was settled or cleaned up.")
         finally:
             watching.cancel()
+        if spread is not None:
+            await spread.end(at_once=hurried)
         self._fleet.measure()
         await self._fleet.stop(0.5 if hurried else 10.0)
         end_s = drive.end_s
@@ -269,6 +274,7 @@ class _Run:
                 cleanup=left,
                 thresholds=self._thresholds,
                 notes=[*self._notes, *drive.early_ends, *self._eager_note(drive), *settlement.notes],
+                spread=spread.seen if spread is not None else (),
             )
         )
         return self._write(result, settlement)
@@ -325,9 +331,7 @@ class _Run:
         # The result first: should the disk be full, it matters most.
         writes: list[Callable[[], object]] = [
             lambda: self._directory.write_result(result),
-            lambda: self._writer.append(settlement.late),
-            self._writer.close,
-            lambda: self._directory.finish_samples(settlement.server_times.get),
+            *self._sample_writes(settlement),
             lambda: self._directory.write_histograms(self._tally, self._epoch_unix_us / 1e6),
         ]
         for write in writes:
@@ -336,6 +340,15 @@ class _Run:
             except OutputError as error:
                 unwritten.append(error)
         return RunOutcome(result=result, directory=self._directory.path, tally=self._tally, unwritten=unwritten)
+
+    def _sample_writes(self, settlement: Settlement) -> list[Callable[[], object]]:
+        if self._settings.spread is not None:  # they stay with the generators: a file with some of them would mislead
+            return [self._directory.drop_samples]
+        return [
+            lambda: self._writer.append(settlement.late),
+            self._writer.close,
+            lambda: self._directory.finish_samples(settlement.server_times.get),
+        ]
 
     # What it knows of itself
 
@@ -381,7 +394,9 @@ class _Run:
             cpu_s=_own_cpu_s() - self._cpu_before_s,
             max_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
-        return [coordinator, *(child.usage() for child in self._fleet.children)]
+        spread = self._opening.spread
+        elsewhere = [] if spread is None else [generator.usage() for generator in spread.generators]
+        return [coordinator, *elsewhere, *(child.usage() for child in self._fleet.children)]
 
 
 def _thresholds(settings: BenchSettings) -> list[Threshold]:

@@ -38,6 +38,18 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_cached_workflows: int = 2000
 
 
+class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run over several machines is conducted."""
+
+    address: str | None = None
+    """None: the profile's; without a profile, the cluster that is loaded."""
+    namespace: str = "auroral-control"
+    profile: str | None = None
+    """Of Temporal's own configuration, for a control cluster that wants TLS or credentials."""
+    tls: bool | None = None
+    """None: as the profile says; without one, no TLS for an address of its own."""
+
+
 class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that `auroral bench run` and `auroral bench worker` can be told."""
 
@@ -73,6 +85,10 @@ class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str | None = None
     """File of the manifest of the run that workers apart from it serve; None: they serve any run."""
     worker: WorkerSettings = WorkerSettings()
+
+    spread: int | None = None
+    """Generators on machines of their own; None: beside the coordinator."""
+    control: ControlSettings = ControlSettings()
 
     max_in_flight: int = 10_000
     max_lag_s: float = 1.0

@@ -115,6 +115,13 @@ class RunDirectory:
             if parts.exists():
                 shutil.rmtree(parts)
 
+    def drop_samples(self) -> None:
+        """Leave no place for samples, where they lie elsewhere."""
+        parts = self.path / _SAMPLE_PARTS
+        with writing(parts):
+            if parts.exists():
+                shutil.rmtree(parts)
+
     def _replace(self, name: str, data: bytes) -> Path:
         write_whole(self.path / name, data)
         return self.path / name

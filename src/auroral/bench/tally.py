@@ -282,7 +282,9 @@ class Tally:
             latencies.merge(latency_of_second)
             lags.merge(lag_of_second)
         self.lag.merge(lags)
-        for window, mine in zip(plain.windows, [*self._tallies[: len(plain.windows) - 1], self._tallies[-1]], strict=True):
+        for window, mine in zip(
+            plain.windows, [*self._tallies[: len(plain.windows) - 1], self._tallies[-1]], strict=True
+        ):
             self.latency.merge(mine.add_plain(window, latencies))
 
     def causes(self) -> list[CauseCount]:

@@ -23,6 +23,8 @@ class VerdictFacts(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: Mapping[str, int]
     thresholds: Sequence[ThresholdResult]
     reconciliation: Reconciliation
+    doubts: Sequence[str] = ()
+    """Whatever else puts the measurement in doubt, in words."""
     lost: Sequence[ProcessUsage] = ()
     """Processes of ours that ended when they should not have."""
     interrupted: bool = False
@@ -64,6 +66,7 @@ def doubts_of(facts: VerdictFacts) -> list[str]:
     doubts.extend(f"{process.name} was lost{f': {process.detail}' if process.detail else ''}" for process in facts.lost)
     if facts.reconciliation.status == "disagreed":
         doubts.append(f"our counts disagree with the server's: {facts.reconciliation.detail}")
+    doubts.extend(facts.doubts)
     doubts.extend(_beyond_range(facts.times))
     doubts.extend(_cut_short(facts))
     return doubts

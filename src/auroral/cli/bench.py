@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from auroral.bench.options import CONFIG_VARIABLE, SETTINGS, WORKER_SETTINGS
+from auroral.bench.options import CONFIG_VARIABLE, GENERATOR_SETTINGS, SETTINGS, WORKER_SETTINGS
 from auroral.bench.search.options import RUN_SETTINGS, SEARCH_SETTINGS
 from auroral.cli.bench_refused import refuse, refused_options
 from auroral.cli.bench_remote import remote
@@ -58,6 +58,14 @@ def _worker(context: click.Context, /, config: str | None, live: bool, **params:
 
     process: Process = context.obj
     return work(process, flags_given(context, params), config_file=config, live=live)
+
+
+@click.pass_context
+def _generator(context: click.Context, /, config: str | None, live: bool, **params: Any) -> ExitCode:
+    from auroral.cli.bench_run import generate
+
+    process: Process = context.obj
+    return generate(process, flags_given(context, params), config_file=config, live=live)
 
 
 @click.pass_context
@@ -146,6 +154,20 @@ bench.add_command(
         callback=_worker,
         short_help="Run workers for generators elsewhere.",
         help="Run workers only, until they are stopped: for `auroral bench run --generator-only` elsewhere.\n\n"
+        f"{LAYERS}",
+        params=[_config_option(), _live_option()],
+    )
+)
+bench.add_command(
+    SettingCommand(
+        "generator",
+        settings=GENERATOR_SETTINGS,
+        callback=_generator,
+        short_help="Generate for runs over several machines.",
+        help="Wait for runs with `auroral bench run --spread N` and generate a part of each, one run at a time, until "
+        "stopped.\n\n"
+        "It reaches the cluster to load and the control cluster by its own configuration: no credentials come with a "
+        "run. With --output each run's samples are kept there, as samples.parquet.\n\n"
         f"{LAYERS}",
         params=[_config_option(), _live_option()],
     )

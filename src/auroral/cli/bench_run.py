@@ -40,6 +40,12 @@ def work(process: Process, flags: Mapping[str, Any], *, config_file: str | None,
     return _work(process, configure(process, {**flags, "worker-only": True}, config_file).settings, live)
 
 
+def generate(process: Process, flags: Mapping[str, Any], *, config_file: str | None, live: bool) -> ExitCode:
+    """Generate parts of runs over several machines until stopped."""
+    settings = configure(process, flags, config_file).settings
+    return asyncio.run(_generate_until_stopped(process, settings, live))
+
+
 def verdict_code(result: Result) -> ExitCode:
     """The exit code of a result."""
     if result.interrupted:
@@ -142,6 +148,20 @@ async def _work_until_stopped(process: Process, settings: BenchSettings, live: b
     stop = StopSignal()
     with interrupts(stop), _observer(process, live) as observer:
         await run_workers(settings, environ=process.environ, observer=observer, stop=stop)
+    return ExitCode.OK
+
+
+async def _generate_until_stopped(process: Process, settings: BenchSettings, live: bool) -> ExitCode:
+    from auroral.bench.spread.agent import run_generator
+    from auroral.bench.stopping import Stopped, StopSignal
+    from auroral.errors import InterruptedRunError
+
+    stop = StopSignal()
+    with _interrupts(stop), _observer(process, live) as observer:
+        try:
+            await run_generator(settings, environ=process.environ, observer=observer, stop=stop)
+        except Stopped:
+            raise InterruptedRunError("stopped before it waited for any run") from None
     return ExitCode.OK
 
 
