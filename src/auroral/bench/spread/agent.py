@@ -29,7 +29,7 @@ from auroral.bench.progress import Observer
 from auroral.bench.result import Environment, SpreadGenerator
 from auroral.bench.settings import BenchSettings
 from auroral.bench.spread import plan
-from auroral.bench.spread.control import REFUSED, SpreadWorkflow
+from auroral.bench.spread.control import SpreadWorkflow
 from auroral.bench.spread.engagement import Engagement
 from auroral.bench.spread.place import connect_control, control_connection
 from auroral.bench.spread.plan import Begin, Claim, ClaimOrder, LetGo, Released
@@ -190,7 +190,7 @@ class Agent:
             await engagement.open(activity.heartbeat)
         except AuroralError as error:
             self._engaged = None
-            raise self._refused(f"it cannot generate: {error.message}", error.hint) from error
+            raise self._refused(f"it cannot generate: {error.message}", error.hint, kind=plan.UNABLE) from error
         except BaseException:
             self._engaged = None
             raise
@@ -271,10 +271,10 @@ class Agent:
             report=self._observer.detail,
         )
 
-    def _refused(self, words: str, hint: str = "") -> ApplicationError:
+    def _refused(self, words: str, hint: str = "", *, kind: str = plan.REFUSED) -> ApplicationError:
         self._observer.warning(f"a run was refused: {words}")
         text = f"the agent {self._where}: {words}"
-        return ApplicationError(text, hint, type=REFUSED, non_retryable=True)
+        return ApplicationError(text, hint, type=kind, non_retryable=True)
 
     def _of_this_run(self) -> Engagement:
         engagement, info = self._engaged, activity.info()

@@ -18,8 +18,6 @@ with workflow.unsafe.imports_passed_through():
     from auroral.bench.spread import plan
     from auroral.bench.spread.plan import Claim, LetGo, SpreadOrder
 
-REFUSED = "Refused"
-"""Type of the failure of an agent that cannot take part: the run must hear of it rather than try another."""
 
 ALONE = "Alone"
 """Type of the failure of a workflow whose coordinator is gone before the run has begun."""
@@ -97,7 +95,7 @@ class SpreadWorkflow:
                 retry_policy=RetryPolicy(
                     initial_interval=timedelta(seconds=1),
                     maximum_attempts=plan.CLAIM_ATTEMPTS,
-                    non_retryable_error_types=[REFUSED],
+                    non_retryable_error_types=[plan.REFUSED, plan.UNABLE],
                 ),
             )
             for number in range(order.claim.manifest.generator_processes)

@@ -320,8 +320,9 @@ class Spread:
 
     def _claimed(self, said: Done) -> None:
         if said.failure:
-            self._refused = self._refused or UsageError(
-                f"a generator cannot take part: {said.failure}",
+            kind = UsageError if said.refused else TargetError
+            self._refused = self._refused or kind(
+                f"generator-{said.generator} cannot take part: {said.failure}",
                 hint=said.hint or f"end that agent, or start it to match: {self._agent_command()}",
             )
             return

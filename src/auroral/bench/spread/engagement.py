@@ -37,6 +37,7 @@ from auroral.bench.spread.part import Emptied, Ended, Heartbeat, Recorder, Ring,
 from auroral.bench.spread.plan import Begin, ClaimOrder, LetGo, Released
 from auroral.errors import AuroralError, LostProcessError, OutputError
 from auroral.temporal.connect import connect
+from auroral.temporal.rpc import bounded
 from auroral.temporal.spec import ConnectionSpec
 
 _LOOK_S = 5.0
@@ -264,18 +265,24 @@ class Engagement:
         """Be free when the run is over, however it ended."""
         workflow_id, run_id = self._workflow
         handle = self._control.get_workflow_handle(workflow_id, run_id=run_id)
+        over = f"the run {self.manifest.run_id} is over"
+        seen_s = time.monotonic()
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
-                found = await handle.describe()
+                found = await bounded(handle.describe(), _LOOK_S)
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
-                    continue  # the control cluster may come back; until then there is nothing else to do
+                    if time.monotonic() - seen_s < plan.HEARTBEAT_TIMEOUT_S:
+                        continue
+                    # By now it counts as lost there, and nobody could stop it.
+                    over = f"the control cluster was not reached for {plan.HEARTBEAT_TIMEOUT_S:g} s: {error.message}"
             else:
                 if found.status is WorkflowExecutionStatus.RUNNING:
+                    seen_s = time.monotonic()
                     continue
-            self._report(f"the run {self.manifest.run_id} is over")
-            self.fail(f"the run {self.manifest.run_id} is over")
+            self._report(over)
+            self.fail(over)
             await self.close()
             return
 

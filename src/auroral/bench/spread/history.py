@@ -30,6 +30,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """What it answered."""
     failure: str = ""
     """Why it did not; empty: it did."""
+    refused: bool = False
+    """Whether that is because it does not match the run."""
     hint: str = ""
     last: bytes = b""
     """Its last heartbeat, where it was lost by silence."""
@@ -68,8 +70,13 @@ class Reader:
                 return self._done(completed.scheduled_event_id, data=first_of(completed.result))
             case EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
                 failed = event.activity_task_failed_event_attributes
-                hint = plan.text_of(first_of(failed.failure.application_failure_info.details))
-                return self._done(failed.scheduled_event_id, failure=_words(failed.failure), hint=hint)
+                info = failed.failure.application_failure_info
+                return self._done(
+                    failed.scheduled_event_id,
+                    failure=_words(failed.failure),
+                    refused=info.type == plan.REFUSED,
+                    hint=plan.text_of(first_of(info.details)),
+                )
             case EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
                 late = event.activity_task_timed_out_event_attributes
                 last = first_of(late.failure.timeout_failure_info.last_heartbeat_details)
@@ -81,12 +88,21 @@ class Reader:
                 return None
 
     def _done(
-        self, scheduled_id: int, *, data: bytes = b"", failure: str = "", hint: str = "", last: bytes = b""
+        self,
+        scheduled_id: int,
+        *,
+        data: bytes = b"",
+        failure: str = "",
+        refused: bool = False,
+        hint: str = "",
+        last: bytes = b"",
     ) -> Done | None:
         found = plan.parse_activity_id(self._ids.pop(scheduled_id, ""))
         if found is None:
             return None
-        return Done(kind=found[0], generator=found[1], data=data, failure=failure, hint=hint, last=last)
+        return Done(
+            kind=found[0], generator=found[1], data=data, failure=failure, refused=refused, hint=hint, last=last
+        )
 
 
 def first_of(payloads: Payloads) -> bytes:

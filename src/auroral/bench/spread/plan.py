@@ -27,6 +27,10 @@ PRESENCE, CLAIM, GENERATE, RELEASE = "auroral.presence", "auroral.claim", "auror
 BEGIN, STOP, LET_GO = "begin", "stop", "release"
 """Signals of the control workflow."""
 
+REFUSED, UNABLE = "Refused", "Unable"
+"""Types of the failure of an agent that does not match the run, and of one whose generator does not come about: the run
+must hear of either rather than try another agent."""
+
 MOST_GENERATORS = 64
 HEARTBEAT_S = 1.0
 HEARTBEAT_TIMEOUT_S = 15.0

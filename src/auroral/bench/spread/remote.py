@@ -50,6 +50,8 @@ class RemoteGenerator:
     def send(self, frame: msgspec.Struct) -> None:
         """Have it told."""
         if isinstance(frame, Go | StopSchedule | CleanUp) and not self.ended.is_set():
+            if isinstance(frame, Go):
+                self._heard_s = time.monotonic()  # before, it had nothing to say
             self._send(frame)
 
     def measure(self) -> None:
