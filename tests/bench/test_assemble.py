@@ -16,6 +16,7 @@ from auroral.bench.schedule import Schedule
 from auroral.bench.settings import BenchSettings
 from auroral.bench.tally import Tally
 from auroral.bench.thresholds import parse, with_defaults
+from tests.bench.spread.scenes import seen as generator_seen
 from tests.bench.test_load import order
 
 
@@ -84,6 +85,18 @@ def test_a_lost_process_of_ours_is_no_pass() -> None:
     lost = [ProcessUsage(name="worker-0", cpu_s=1.0, max_rss_bytes=1, lost=True, detail="ended with status -9")]
     result = assemble(measured([completed(index) for index in range(200)], processes=lost))
     assert result.verdict.status == "inconclusive"
+
+
+def test_a_generator_whose_clock_is_hardly_known_is_noted_or_a_doubt() -> None:
+    samples = [completed(index) for index in range(10)]
+    vague = generator_seen(1, control_error_ms=90.0)
+    noted = assemble(measured(samples, spread=[generator_seen(0), vague]))
+    assert noted.verdict.status == "pass"
+    assert [one.name for one in noted.spread] == ["generator-0", "generator-1"]
+    assert any("known to ±90 ms only" in note for note in noted.notes)
+    doubtful = assemble(measured(samples, spread=[generator_seen(0, control_error_ms=1_200.0)]))
+    assert doubtful.verdict.status == "inconclusive"
+    assert "may have run at another time" in doubtful.verdict.reasons[0]
 
 
 def test_interactions_keep_their_failures() -> None:

@@ -45,6 +45,11 @@ def test_a_generator_alone_starts_no_workers_but_expects_some() -> None:
     assert blueprint(BenchSettings(generator_only=True, worker_count=6)).manifest.expected_workers == 6
 
 
+def test_a_spread_run_has_a_part_for_each_machine() -> None:
+    assert blueprint(BenchSettings(spread=5)).manifest.generator_processes == 5
+    assert blueprint(BenchSettings(generator_processes=3)).manifest.generator_processes == 3
+
+
 def test_generators_with_eager_starts_are_the_workers() -> None:
     eager = BenchSettings(engine="wire", eager_start=True, generator_processes=2)
     made = blueprint(eager)

@@ -15,8 +15,11 @@ from auroral.bench.progress import Progress
 from auroral.bench.protocol import CleanedUp, CleanUp, Drained, FromChild, Samples, ScheduleEnded, StopSchedule, Tick
 from auroral.bench.samples import Outcome, Sample
 from auroral.bench.schedule import Schedule
+from auroral.bench.spread.part import Emptied, Ended, Heartbeat, Recorder, Ring, encode_account, encode_heartbeat
+from auroral.bench.spread.remote import RemoteGenerator
 from auroral.bench.tally import Tally
 from auroral.errors import LostProcessError
+from tests.bench.spread.scenes import seen
 from tests.support.virtual_clock import VirtualClock
 
 
@@ -122,7 +125,7 @@ class Scene:
 
     def __init__(self, clock: VirtualClock, generators: int = 1, workers: int = 0) -> None:
         self.clock = clock
-        schedule = Schedule(
+        schedule = self.schedule = Schedule(
             ManifestArrival(
                 process="constant", segments=[(3.0, 10.0, 10.0)], ramp_s=0.0, count=None, seed=1, staged=False
             )
@@ -330,4 +333,121 @@ async def test_whoever_may_end_a_run_hears_of_each_second_and_ends_it_without_in
     scene = await play(story)
     assert seconds == [1, 2, 3]
     assert not scene.drive.interrupted
+    assert scene.drive.end_s == 2.5
+
+
+def remote_scene(clock: VirtualClock, generators: int = 2) -> tuple[Scene, list[RemoteGenerator], list[object]]:
+    """A drive of 10/s for three seconds over generators on other machines, and what they are told."""
+    told: list[object] = []
+    remote = [RemoteGenerator(number, seen(number), told.append) for number in range(generators)]
+    scene = Scene(clock, generators)
+    scene.drive = Drive(
+        schedule=scene.schedule,
+        clock=clock,
+        tally=scene.tally,
+        append=scene.appended.extend,
+        generators=remote,
+        workers=[],
+        reader=Reader(),
+        observer=scene.watching,
+        drain_timeout_s=10.0,
+    )
+    return scene, remote, told
+
+
+class Elsewhere:
+    """What an agent would say of its part."""
+
+    def __init__(self, scene: Scene, generator: RemoteGenerator, parts: int = 2) -> None:
+        self._generator = generator
+        self._recorder = Recorder(scene.schedule, generator.number, parts)
+        self._ring = Ring(1_000_000)
+        self._ended: Ended | None = None
+
+    def say(self, *samples: Sample, t_s: float = 1.0, in_flight: int = 0) -> None:
+        self._recorder.add(samples)
+        told = msgspec.structs.replace(
+            tick(t_s, in_flight), generator=self._generator.number, cpu={self._generator.name: 0.5}
+        )
+        self._ring.push(encode_account(self._recorder.close(told)))
+        self._generator.heard(self._heartbeat())
+
+    def end(self, t_s: float, *, interrupted: bool = False) -> None:
+        self._ended = Ended(t_s=t_s, scheduled=15, interrupted=interrupted)
+        self._generator.generated(self._heartbeat(Emptied(t_s=t_s, held=0, reason="")))
+
+    def _heartbeat(self, emptied: Emptied | None = None) -> bytes:
+        return encode_heartbeat(
+            Heartbeat(
+                generator=self._generator.number,
+                first=self._ring.first,
+                accounts=self._ring.accounts,
+                ended=self._ended,
+                emptied=emptied,
+            )
+        )
+
+
+async def test_generators_elsewhere_are_tallied_from_their_accounts() -> None:
+    async with VirtualClock() as clock:
+        scene, remote, _ = remote_scene(clock)
+        one, other = (Elsewhere(scene, generator) for generator in remote)
+        running = asyncio.ensure_future(scene.drive.run())
+        await clock.sleep(1)
+        one.say(*(sample(index) for index in range(0, 10, 2)), in_flight=4)
+        other.say(*(sample(index) for index in range(1, 9, 2)), sample(9, Outcome.REJECTED, "NO_ANSWER/unresolved"))
+        await clock.sleep(1)
+        other.say(in_flight=2)
+        await clock.sleep(1)
+        one.end(3.0)
+        other.end(3.0)
+        await running
+    drive = scene.drive
+    assert scene.tally.outcomes[Outcome.COMPLETED] == 9
+    assert [each.index for each in drive.unresolved] == [9]
+    assert all(drive.received(index) for index in range(10))
+    assert not drive.received(10)
+    assert scene.appended == [], "the samples stay where they are"
+    assert [reading.in_flight for reading in drive.readings][:2] == [4, 6], "who says nothing holds what it held"
+    assert drive.readings[0].cpu == {"generator-0": 0.5, "generator-1": 0.5}
+    assert drive.interactions["signal"].sent == 6
+    assert drive.interactions["signal"].causes == {"NOT_FOUND": 3}
+    assert drive.interactions["signal"].times.count == 3
+    assert drive.refused_waits == 3
+    assert [each.outcomes["completed"] for each in drive.snapshot().generators] == [5, 4]
+    assert drive.lost_generators == []
+
+
+async def test_a_generator_elsewhere_that_is_lost_leaves_its_share_unreported() -> None:
+    async with VirtualClock() as clock:
+        scene, remote, _ = remote_scene(clock)
+        one, other = (Elsewhere(scene, generator) for generator in remote)
+        running = asyncio.ensure_future(scene.drive.run())
+        await clock.sleep(1)
+        one.say(sample(0), in_flight=3)
+        other.say(sample(1))
+        remote[0].fail("nothing was heard of it for 15 s")
+        await clock.sleep(2)
+        other.end(3.0)
+        await running
+    assert scene.drive.lost_generators == [0]
+    assert scene.watching.warnings == [
+        "generator-0 on 1@host was lost: nothing was heard of it for 15 s: its share of the run is in doubt"
+    ]
+    assert scene.drive.received(0)
+    assert not scene.drive.received(2)
+    assert scene.drive.readings[-1].in_flight == 0, "it holds nothing any more"
+
+
+async def test_a_stopped_run_ends_where_the_last_generator_elsewhere_stopped() -> None:
+    async with VirtualClock() as clock:
+        scene, remote, told = remote_scene(clock)
+        one, other = (Elsewhere(scene, generator) for generator in remote)
+        running = asyncio.ensure_future(scene.drive.run())
+        await clock.sleep(1)
+        scene.drive.stop_schedule(5.0)
+        one.end(1.2, interrupted=True)
+        other.end(2.5, interrupted=True)
+        await running
+    assert told == [StopSchedule(drain_timeout_s=5.0)] * 2
     assert scene.drive.end_s == 2.5

@@ -226,3 +226,22 @@ def test_a_tag_that_would_break_its_line_is_refused() -> None:
 @given(samples)
 def test_indices_are_the_buckets_of_all_values_in_order(values: list[int]) -> None:
     assert recorded(values).indices() == sorted(map(bucket_index, values))
+
+
+@given(samples)
+def test_packed_counts_are_small_and_read_back(values: list[int]) -> None:
+    histogram = recorded(values)
+    packed = histogram.packed()
+    assert Histogram.unpacked(packed, out_of_range=histogram.out_of_range) == histogram
+    assert Histogram.unpacked(packed).counts() == histogram.counts()
+    assert all(number > 0 for number in packed[2:]), "distances, not indices"
+    compact = CompactHistogram()
+    compact.add(histogram)
+    compact.add(histogram)
+    assert compact.expand().count == 2 * histogram.count
+
+
+@pytest.mark.parametrize("packed", [[1], [-1, 2], [3, -4]])
+def test_what_was_not_packed_is_refused(packed: list[int]) -> None:
+    with pytest.raises(ValueError, match="expected distances and counts"):
+        Histogram.unpacked(packed)

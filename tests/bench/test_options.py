@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from auroral.bench.options import (
     BY_NAME,
+    GENERATOR_SETTINGS,
     GROUPS,
     SETTINGS,
     WORKER_SETTINGS,
@@ -84,7 +85,7 @@ def test_every_setting_reaches_its_field() -> None:
         "engine": "wire", "eager-start": True, "worker-count": "3", "generator-only": True, "worker-only": True, "task-queues": "4", "task-queue": "q",
         "eager-activities": False, "generator-processes": "2", "observe": "visibility", "threshold": "latency.p99<1s",
         "output": "out", "run-id": "mine", "server-metrics": "http://x/metrics", "results-url": "s3://kept/runs/",
-        "nonsticky-to-sticky-poll-ratio": "0.3",
+        "nonsticky-to-sticky-poll-ratio": "0.3", "control-address": "10.0.0.2:7233", "control-tls": True,
         "max-p99-latency": "123ms", "min-throughput": "17", "completion-timeout": "77s", "metrics-port": "9191",
     }  # fmt: skip
     for setting in SETTINGS:
@@ -267,3 +268,30 @@ def test_eager_starts_need_generators_that_are_workers_too() -> None:
     settings = build(bench(engine="wire", eager_start=True, worker_count="0"))
     assert settings.eager_start
     assert not settings.generator_only
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "expected"),
+    [
+        ({"spread": "2", "generator-processes": "2"}, "generator-processes", "none with spread"),
+        ({"spread": "2", "local": True}, "local", "other machines must reach the cluster"),
+        ({"spread": "2", "worker-only": True}, "spread", "none with worker-only"),
+        ({"spread": "2", "engine": "wire", "eager-start": True}, "eager-start", "none with spread"),
+        ({"spread": "65"}, "spread", "from 1 to 64"),
+        ({"control-tls": True}, "control-tls", "none without control-address"),
+    ],
+)
+def test_what_contradicts_a_spread_run(flags: dict[str, object], name: str, expected: str) -> None:
+    problems = {problem.name: problem.expected for problem in bench(**flags).problems}
+    assert expected in problems[name]
+
+
+def test_what_goes_with_a_spread_run() -> None:
+    settings = build(bench(spread="3", **{"control-address": "10.0.0.9:7233", "control-tls": True}))
+    assert settings.spread == 3
+    assert settings.control.address == "10.0.0.9:7233"
+    assert settings.control.namespace == "auroral-control"
+    assert build(bench()).spread is None
+    names = {setting.name for setting in GENERATOR_SETTINGS}
+    assert {"address", "namespace", "control-address", "control-profile", "output", "metrics-port"} <= names
+    assert not names & {"spread", "local", "target-rate", "worker-count"}

@@ -336,3 +336,22 @@ async def test_without_workers_the_command_is_told(client: Client, connection: C
 async def test_workers_that_do_not_answer(client: Client, unique: str) -> None:
     with pytest.raises(TargetError, match="10 of 10 probe workflows did not complete within 500 ms"):
         await prepare.warm_up(client, manifest(unique), timeout_s=0.5)
+
+
+@pytest.mark.live
+async def test_a_servers_clock_is_estimated_without_workers(temporal_server: LocalServer, unique: str) -> None:
+    client = await connect(ConnectionSpec(address=temporal_server.address, namespace="benchmark"))
+    offset = await prepare.estimate_clock(client, unique, probes=3)
+    assert abs(offset.offset_us) <= offset.error_us + 50_000
+    behind = await prepare.estimate_clock(client, unique, now_unix_us=lambda: time.time_ns() // 1000 - 7_000_000)
+    assert 6_500_000 < behind.offset_us < 7_500_000
+    async with asyncio.timeout(20):
+        while (await client.count_workflows(f"WorkflowId STARTS_WITH '{unique}' AND CloseTime IS NOT NULL")).count < 8:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_clock_that_cannot_be_seen_is_told() -> None:
+    denied = (grpc.StatusCode.PERMISSION_DENIED, "Request unauthorized.")
+    async with frontend(StartWorkflowExecution=denied) as (client, _):
+        with pytest.raises(TargetError, match="the server's clock could not be seen in the namespace benchmark"):
+            await prepare.estimate_clock(client, "queue")

@@ -132,6 +132,14 @@ def test_a_whole_run_is_written_and_read_back(tmp_path: Path) -> None:
     reader.close()
 
 
+def test_samples_that_lie_elsewhere_leave_no_place_here(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, MANIFEST)
+    directory.sample_writer()
+    for _ in range(2):
+        directory.drop_samples()
+        assert names(tmp_path) == {"manifest.json", "logs"}
+
+
 def test_a_directory_where_a_run_failed_before_it_began_is_used_again(tmp_path: Path) -> None:
     RunDirectory.create(tmp_path, MANIFEST).sample_writer().close()
     assert RunDirectory.create(tmp_path, MANIFEST).path == tmp_path

@@ -8,12 +8,14 @@ import random
 import tracemalloc
 from pathlib import Path
 
+import msgspec
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auroral.bench.counts import TallyCounts
 from auroral.bench.histogram import write_log
 from auroral.bench.result import Quantiles
 from auroral.bench.samples import CLOSED, DROPPED, Observation, Outcome, Sample
@@ -176,6 +178,65 @@ def test_the_order_of_merging_does_not_matter(first: list[Sample], second: list[
         assert merged.windows() == whole.windows()
         assert merged.series(80, SCHEDULE) == whole.series(80, SCHEDULE)
         assert list(merged.intervals()) == list(whole.intervals())
+
+
+def everything(tally: Tally) -> object:
+    """All that a tally answers."""
+    return (
+        tally.outcomes,
+        tally.observations,
+        tally.resolved_starts,
+        sorted((one.outcome, one.cause, one.count) for one in tally.causes()),
+        tally.times(),
+        tally.windows(),
+        tally.series(20, SCHEDULE),
+        list(tally.intervals()),
+    )
+
+
+@settings(max_examples=30)
+@given(st.lists(st.lists(runs(), max_size=3), max_size=3), st.randoms(use_true_random=False))
+def test_plain_counts_add_up_to_the_tally_of_all_samples_in_any_order(
+    groups: list[list[list[Sample]]], order: random.Random
+) -> None:
+    flat = [samples for group in groups for samples in group]
+    plain = [tallied(samples).plain() for samples in flat]
+    order.shuffle(plain)
+    whole = Tally(WINDOWS)
+    for counts in plain:
+        whole.add_plain(msgspec.msgpack.decode(msgspec.msgpack.encode(counts), type=TallyCounts))
+    assert everything(whole) == everything(tallied([sample for samples in flat for sample in samples]))
+    # Grouped first and added up then, it is the same.
+    nested = Tally(WINDOWS)
+    for group in groups:
+        part = Tally(WINDOWS)
+        for samples in group:
+            part.add_plain(tallied(samples).plain())
+        nested.add_plain(part.plain())
+    assert everything(nested) == everything(whole)
+
+
+def test_plain_counts_of_a_stopped_schedule_fit_the_whole_ones_windows() -> None:
+    early, late = sample(0, 1_000_000), sample(1, 3_000_000)
+    stopped = Tally(SCHEDULE.windows(2.0))
+    assert [window.name for window in stopped.windows()] == ["ramp"]
+    stopped.add(early)
+    stopped.add(late)
+    whole = Tally(WINDOWS)
+    whole.add_plain(stopped.plain())
+    whole.cut(SCHEDULE.windows(2.0))
+    assert whole.windows() == stopped.windows()
+    with pytest.raises(ValueError, match="expected 1 to 2 windows, not 3"):
+        stopped.add_plain(Tally(WINDOWS).plain())
+
+
+def test_values_beyond_the_range_are_counted_in_plain_counts_too() -> None:
+    far_us = 25 * 3600 * 1_000_000
+    tally = tallied([sample(0, 0, closed_us=far_us, sent_us=far_us, accepted_us=2 * far_us + 1)])
+    again = Tally(WINDOWS)
+    again.add_plain(tally.plain())
+    assert everything(again) == everything(tally)
+    assert again.times().lag.out_of_range == again.times().latency.out_of_range == 1
 
 
 def test_tallies_of_other_windows_do_not_merge() -> None:

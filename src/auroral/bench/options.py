@@ -358,6 +358,10 @@ def _spread_problems(resolved: Resolved) -> list[Problem]:
             problems.append(
                 _problem(resolved, "local", "an address with spread: other machines must reach the cluster")
             )
+        if chosen["eager-start"]:
+            problems.append(
+                _problem(resolved, "eager-start", "none with spread: the workers are not with the generators")
+            )
         if chosen["worker-only"]:
             problems.append(_problem(resolved, "spread", "none with worker-only"))
     if chosen["control-tls"] is not None and chosen["control-address"] is None and chosen["control-profile"] is None:

@@ -157,7 +157,7 @@ async def _generate_until_stopped(process: Process, settings: BenchSettings, liv
     from auroral.errors import InterruptedRunError
 
     stop = StopSignal()
-    with _interrupts(stop), _observer(process, live) as observer:
+    with interrupts(stop), _observer(process, live) as observer:
         try:
             await run_generator(settings, environ=process.environ, observer=observer, stop=stop)
         except Stopped:

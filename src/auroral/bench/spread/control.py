@@ -12,7 +12,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from auroral.bench.spread import plan
@@ -130,7 +130,12 @@ class SpreadWorkflow:
         for part in parts:
             part.cancel()  # nothing to one that is done
         ends = await asyncio.gather(*parts, return_exceptions=True)
-        return {number for number, end in enumerate(ends) if not isinstance(end, BaseException)}
+        return {
+            number
+            for number, end in enumerate(ends)
+            # One that was cancelled before it began has an agent that waits.
+            if not isinstance(end, BaseException) or is_cancelled_exception(end)
+        }
 
     async def _release(self, claims: list[Claim], left: set[int]) -> None:
         order = self._let_go or plan.plain(LetGo(cleanup_s=plan.FORGOTTEN_CLEANUP_S))

@@ -42,6 +42,7 @@ _ANSWER_S = 5.0
 _SIGNAL_S = 20.0
 _END_S = 20.0
 """How long the control workflow may take to end by itself."""
+_LAST_S = 2.0
 _REPORT_S = 5.0
 _HEARTBEATS = timedelta(seconds=2)
 
@@ -346,9 +347,10 @@ class Spread:
         """Let the agents go, and wait until the control workflow has ended; `at_once`: end it."""
         if self._handle is None or self._over is not None:
             return
-        if not at_once and self._begun and any(not generator.ended.is_set() for generator in self.generators):
+        if not at_once and self._begun:
             self._release(0.0)
-            end_s = time.monotonic() + _END_S
+            # Where every generator is lost, there may be no agent to run the workflow's last task.
+            end_s = time.monotonic() + (_LAST_S if all(one.lost for one in self.generators) else _END_S)
             while self._over is None and time.monotonic() < end_s:
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from auroral.bench.manifest import ENGINE, LANGUAGE_VERSION, Manifest
+from auroral.bench.manifest import ENGINES, LANGUAGE_VERSION, Manifest
 from auroral.bench.result import SpreadGenerator
 from auroral.units import format_duration
 
@@ -194,8 +194,8 @@ def refusal(order: ClaimOrder, *, auroral_version: str, address: str, namespace:
         differences.append(f"it is auroral {auroral_version}, and the run is of {order.auroral_version}")
     if manifest.language_version != LANGUAGE_VERSION:
         differences.append(f"it speaks step language {LANGUAGE_VERSION}, not {manifest.language_version}")
-    if manifest.engine != ENGINE:
-        differences.append(f"it runs the engine {ENGINE}, not {manifest.engine}")
+    if manifest.engine not in ENGINES:
+        differences.append(f"it runs the engines {' and '.join(ENGINES)}, not {manifest.engine}")
     if order.target_address != address:
         differences.append(f"it loads the cluster at {address}, and the run the one at {order.target_address}")
     if manifest.namespace != namespace:
