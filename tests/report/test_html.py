@@ -10,6 +10,7 @@ import pytest
 
 from auroral.bench import result as r
 from auroral.report.html import render
+from tests.bench.spread.scenes import seen
 
 NAMES = ("pass", "fail", "inconclusive", "interrupted", "stages", "empty", "nothing", "long")
 Make = Callable[[str], r.Result]
@@ -145,3 +146,10 @@ def test_a_sum_that_is_not_the_schedule_is_called_a_bug(make: Make) -> None:
 def test_long_runs_stay_small(make: Make, day: r.Result) -> None:
     assert len(render(make("long")).encode()) < 700_000
     assert len(render(day).encode()) < 1_000_000
+
+
+def test_generators_elsewhere_are_described(make: Make) -> None:
+    spread = [seen(0, instance_type="m7g.large", availability_zone="eu-west-1a")]
+    page = render(msgspec.structs.replace(make("pass"), spread=spread))
+    assert "1@host, 4 cores, m7g.large, eu-west-1a, clock 1 ms ± 0.5 ms (control cluster − its own)" in page
+    assert "control cluster" not in render(make("pass"))

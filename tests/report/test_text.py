@@ -9,6 +9,7 @@ import pytest
 
 from auroral.bench import result as r
 from auroral.report.text import WIDTH, summary
+from tests.bench.spread.scenes import seen
 
 NAMES = ("pass", "fail", "inconclusive", "interrupted", "stages", "empty", "nothing")
 Make = Callable[[str], r.Result]
@@ -58,3 +59,9 @@ def test_values_beyond_the_histogram_are_said(make: Make) -> None:
 def test_files_are_named_where_they_were_written(make: Make) -> None:
     assert "results/run-1/report.html" in summary(make("pass"), Path("results/run-1"))
     assert "report.html" not in summary(make("pass"), None)
+
+
+def test_generators_elsewhere_are_named(make: Make) -> None:
+    result = msgspec.structs.replace(make("pass"), spread=[seen(0), seen(1)])
+    assert "  generators        2 elsewhere: 1@host, 2@host\n" in summary(result, None)
+    assert "elsewhere" not in summary(make("pass"), None)

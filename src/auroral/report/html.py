@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from auroral.bench.result import Environment, Quantiles, Result
+from auroral.bench.result import Environment, Quantiles, Result, SpreadGenerator
 from auroral.bench.samples import Outcome
 from auroral.report import figures, words
 from auroral.report.page import render_page
@@ -38,7 +39,7 @@ def render(result: Result) -> str:
         limit_charts=figures.limits(result),
         outcomes=_outcomes(result),
         outcome_total=sum(result.outcomes.values()),
-        environment=environment_rows(result.environment),
+        environment=[*environment_rows(result.environment), *generator_rows(result.spread)],
         arrival=_arrival(result),
         processes=_processes(result),
         server_metrics=_server_metrics(result),
@@ -112,6 +113,24 @@ def environment_rows(env: Environment) -> list[tuple[str, str]]:
         ("Instance", " in ".join(filter(None, (env.instance_type, env.availability_zone))) or unknown),
         ("Container", env.container or "none known"),
         ("Software", f"auroral {env.auroral_version}, Temporal SDK {env.sdk_version}, Python {env.python_version}"),
+    ]
+
+
+def generator_rows(spread: Sequence[SpreadGenerator]) -> list[tuple[str, str]]:
+    """The generators on machines of their own, row by row."""
+    return [
+        (
+            one.name,
+            ", ".join(
+                [
+                    one.where,
+                    f"{one.cores} cores",
+                    *filter(None, (one.instance_type, one.availability_zone, one.container)),
+                    f"clock {one.control_offset_ms:.3g} ms ± {one.control_error_ms:.3g} ms (control cluster − its own)",
+                ]
+            ),
+        )
+        for one in spread
     ]
 
 

@@ -50,6 +50,7 @@ def _verdict(result: Result) -> list[str]:
         *_field("workload", words.workload_names(result)),
         *_field("engine", words.engine_line(result)),
         *_field("cluster", where + (f", server {server}" if server else "")),
+        *(_field("generators", words.spread_line(result)) if result.spread else ()),
         *_field("started", f"{result.started_at}, ran {ran}"),
     ]
     return lines

@@ -203,6 +203,11 @@ def engine_line(result: Result) -> str:
     return f"{manifest.engine}, eager starts" if manifest.eager_start else manifest.engine
 
 
+def spread_line(result: Result) -> str:
+    """The generators on machines of their own."""
+    return f"{len(result.spread)} elsewhere: " + ", ".join(one.where for one in result.spread)
+
+
 def workload_names(result: Result) -> str:
     """The names of the mix, with shares where there are several."""
     workloads = result.manifest.workloads
