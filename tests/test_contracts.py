@@ -25,7 +25,7 @@ def test_imports_point_one_way() -> None:
 @pytest.mark.parametrize(
     ("of", "packages"),
     [
-        ("bench.settings", ["bench", "bench/spread", "temporal/wire"]),
+        ("bench.settings", ["bench", "temporal/wire"]),
         ("dsql.limits", ["dsql", "visibility"]),
         ("infra.model", ["infra"]),
         ("ecs.fleet", ["ecs"]),
