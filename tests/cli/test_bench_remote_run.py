@@ -434,3 +434,81 @@ def test_the_marks_tell_how_far_it_is(bench: Bench) -> None:
 
 def test_the_family_of_the_generator_is_the_contracts(bench: Bench) -> None:
     assert bench.contract["tasks"]["generator"]["task_family"] == GENERATOR
+
+
+# Over several generators
+
+SPREAD = {"target-rate": "10", "duration": "1m", "spread": "3"}
+
+
+def test_generators_come_before_their_coordinator_and_go_after_it(bench: Bench) -> None:
+    assert bench.run(flags=SPREAD, workers=2) == 0, bench.said
+    left_clean(bench)
+    starts = bench.aws.changes("run_task")
+    assert [one.arguments["count"] for one in starts] == [3, 1]
+    assert starts[1].at_s > starts[0].at_s
+    assert [one.command for one in bench.agents] == [("bench", "generator", "--once")] * 3
+    assert ("--spread", "3") in itertools.pairwise(bench.runs[0].command)
+    assert len(bench.aws.changes("stop_task")) == 3
+    assert "generators 3 tasks, and one more that coordinates them" in bench.said
+    assert all(one.status == "STOPPED" for one in bench.aws.world.standalone)
+    order = [one.operation for one in bench.aws.changes()]
+    assert order.index("stop_task") > len(order) - order[::-1].index("run_task") - 1
+
+
+def test_more_than_ten_generators_are_started_ten_at_once(bench: Bench) -> None:
+    assert bench.run(flags={**SPREAD, "spread": "12", "control-namespace": "mine"}, workers=1) == 0, bench.said
+    assert [one.arguments["count"] for one in bench.aws.changes("run_task")] == [10, 2, 1]
+    tokens = [one.arguments["clientToken"] for one in bench.aws.changes("run_task")]
+    assert len(set(tokens)) == 3
+    assert max(map(len, tokens)) <= 64
+    assert len(bench.agents) == 12
+    assert bench.agents[0].command == ("bench", "generator", "--once", "--control-namespace", "mine")
+    left_clean(bench)
+
+
+def test_generators_count_where_room_is_reckoned(bench: Bench) -> None:
+    assert bench.run(flags={**SPREAD, "spread": "60"}, workers=3) == 2
+    assert "3 workers find no room" in bench.said
+    assert "61 generators" in bench.said
+    unchanged(bench)
+
+
+@pytest.mark.parametrize("at_s", [3, 95, 130, 160, 200, 260])
+def test_an_interrupt_at_any_time_leaves_no_generators(bench: Bench, at_s: float) -> None:
+    bench.clock.interrupt_at(at_s)
+    code = bench.run(flags=SPREAD, workers=2)
+    assert code == 4 or (code == 0 and bench.clock.elapsed_s < at_s + 1), bench.said
+    left_clean(bench)
+    assert all(one.status == "STOPPED" for one in bench.aws.world.standalone)
+
+
+def test_a_generator_that_ends_before_the_run_ends_it(bench: Bench) -> None:
+    bench.agents_last_s = 4.0
+    assert bench.run(flags=SPREAD, workers=2) == 3
+    assert "has ended before the run began" in bench.said
+    assert bench.runs == []
+    left_clean(bench)
+
+
+def test_lost_answers_and_lists_that_lag_start_no_further_generators(bench: Bench) -> None:
+    bench.aws.world.lag_s = 15.0
+    bench.aws.faults.fail("ecs:RunTask", "ServerException", "lost", after_change=True)
+    assert bench.run(flags=SPREAD, workers=2) == 0, bench.said
+    assert len(bench.agents) == 3
+    assert len(bench.runs) == 1
+    bench.clock.advance(60)
+    left_clean(bench)
+
+
+def test_detached_generators_would_be_forgotten(bench: Bench) -> None:
+    assert bench.run(flags=SPREAD, detach=True) == 2
+    assert "expected --spread or --detach, not both" in bench.said
+    unchanged(bench)
+
+
+def test_a_dry_run_prints_the_generators_too(bench: Bench) -> None:
+    assert bench.run(flags=SPREAD, dry_run=True) == 0
+    unchanged(bench)
+    assert bench.printed.count("ecs run-task") == 2
+    assert "--once" in bench.printed

@@ -242,7 +242,7 @@ def test_a_killed_agent_is_seen_and_its_share_dropped(temporal_server, unique: s
     assert {count.cause for count in result.causes} == {"its generator was lost"}
 
 
-async def test_a_control_cluster_of_its_own(
+async def test_a_control_cluster_of_its_own_and_the_other_engine(
     temporal_server, make_temporal_server: MakeTemporalServer, tmp_path: Path
 ) -> None:
     conducting = await make_temporal_server()
@@ -250,17 +250,20 @@ async def test_a_control_cluster_of_its_own(
 
     def play() -> Finished:
         with (
-            agents(2, temporal_server.address, tmp_path, *there),
+            agents(2, temporal_server.address, tmp_path, *there, "--once") as started,
             run_of(
                 temporal_server.address, tmp_path / "run", *there, "--spread", "2", "--target-rate", "10",
-                "--duration", "3s",
+                "--duration", "3s", "--engine", "wire",
             ) as run,
         ):  # fmt: skip
-            return run.finish(60)
+            ended = run.finish(60)
+            assert [one.finish(20).status for one in started] == [0, 0], "after one run they are done"
+            return ended
 
     ended = await asyncio.to_thread(play)
     assert ended.status == 0, ended.stderr
     assert ended.result.outcomes["completed"] == 30
+    assert ended.result.manifest.engine == "wire"
     assert f"conducted by {conducting.address}" in " ".join(ended.result.notes)
     target = await Client.connect(temporal_server.address)
     with pytest.raises(RPCError) as unseen:

@@ -61,11 +61,11 @@ def _worker(context: click.Context, /, config: str | None, live: bool, **params:
 
 
 @click.pass_context
-def _generator(context: click.Context, /, config: str | None, live: bool, **params: Any) -> ExitCode:
+def _generator(context: click.Context, /, config: str | None, live: bool, once: bool, **params: Any) -> ExitCode:
     from auroral.cli.bench_run import generate
 
     process: Process = context.obj
-    return generate(process, flags_given(context, params), config_file=config, live=live)
+    return generate(process, flags_given(context, params), config_file=config, live=live, once=once)
 
 
 @click.pass_context
@@ -169,7 +169,11 @@ bench.add_command(
         "It reaches the cluster to load and the control cluster by its own configuration: no credentials come with a "
         "run. With --output each run's samples are kept there, as samples.parquet.\n\n"
         f"{LAYERS}",
-        params=[_config_option(), _live_option()],
+        params=[
+            _config_option(),
+            _live_option(),
+            click.Option(["--once"], is_flag=True, help="End after the first run that it took part in."),
+        ],
     )
 )
 bench.add_command(

@@ -36,6 +36,7 @@ REMOTE_SETTINGS = tuple(
     for setting in SETTINGS
     if (setting.group in (WORKLOAD, LOAD, LIMITS, WAITING, THRESHOLDS) and setting.name != "iterations")
     or setting.name in ("namespace", "connect-timeout", "run-id")
+    or setting.name in ("spread", "control-address", "control-namespace", "control-tls")
 )
 """What the generator is told. All else it has from its task definition."""
 
@@ -140,11 +141,17 @@ def run(
     contract, door = contract_of(acted), acted.account
     definition = generator_of(door, contract)
     settings = generator_settings(flags, definition, contract)
+    if detach and settings.spread is not None:
+        raise UsageError(
+            "expected --spread or --detach, not both: its generators must be stopped where the run does not begin",
+            hint="leave --detach out, and this machine on until the run is over",
+        )
     run_id = settings.run_id or f"r{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     directory = Path(output or f"results/{run_id}")
     require_free(directory)
     service = worker_service(acted.fleet)
-    chosen = sized(settings.peak_rate_per_s, workers, service.planned, presets().benchmark, room_of(acted, definition))
+    beside = room_of(acted, definition, 1 + (settings.spread or 0))
+    chosen = sized(settings.peak_rate_per_s, workers, service.planned, presets().benchmark, beside)
     plan = make(
         acted.fleet,
         definition,
@@ -235,7 +242,8 @@ def _dry_run(process: Process, account: Account, plan: RemotePlan, cluster_arn: 
         facts = {"run": plan.run_id[:64], "workers": str(plan.workers), "phase": phase}
         return set_mark(cluster_arn, Operation(name=BENCH, state=BEGUN, at=datetime.now(UTC), facts=facts))
 
-    calls = [mark(SCALING), plan.scale(plan.workers), plan.start(), mark(RUNNING)]
+    agents = plan.agents.start() if plan.agents is not None else ()
+    calls = [mark(SCALING), plan.scale(plan.workers), *agents, plan.start(), mark(RUNNING)]
     if not plan.detach:
         calls += [*(() if plan.keep_workers else (plan.scale(0),)), clear_mark(cluster_arn)]
     door = DryRun(account, process.out)

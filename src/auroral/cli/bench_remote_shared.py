@@ -41,8 +41,8 @@ def generator_of(account: Account, contract: Contract) -> dict[str, Any]:
     return dict(account.call("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"])
 
 
-def room_of(acted: Operated, definition: dict[str, Any] | None) -> Room:
-    """What the workers' pool holds beside a generator; without its definition, beside one of the usual size."""
+def room_of(acted: Operated, definition: dict[str, Any] | None, generators: int = 1) -> Room:
+    """What the workers' pool holds beside so many generators, without their definition of the usual size."""
     from auroral.capacity.placement import TaskSize
     from auroral.capacity.presets import presets
     from auroral.ecs.remote.plan import room, task_size, worker_service
@@ -60,7 +60,7 @@ def room_of(acted: Operated, definition: dict[str, Any] | None) -> Room:
         else TaskSize(service="generator", cpu_units=usual.cpu_units, memory_mib=usual.memory_mib)
     )
     worker = TaskSize(service="benchmark-worker", cpu_units=service.cpu, memory_mib=service.memory)
-    return room(pool, worker, generator)
+    return room(pool, worker, generator, generators)
 
 
 def processes_of(account: Account, service: FleetService) -> int:

@@ -40,10 +40,12 @@ def work(process: Process, flags: Mapping[str, Any], *, config_file: str | None,
     return _work(process, configure(process, {**flags, "worker-only": True}, config_file).settings, live)
 
 
-def generate(process: Process, flags: Mapping[str, Any], *, config_file: str | None, live: bool) -> ExitCode:
-    """Generate parts of runs over several machines until stopped."""
+def generate(
+    process: Process, flags: Mapping[str, Any], *, config_file: str | None, live: bool, once: bool
+) -> ExitCode:
+    """Generate parts of runs over several machines until stopped, or of one."""
     settings = configure(process, flags, config_file).settings
-    return asyncio.run(_generate_until_stopped(process, settings, live))
+    return asyncio.run(_generate_until_stopped(process, settings, live, once))
 
 
 def verdict_code(result: Result) -> ExitCode:
@@ -151,7 +153,7 @@ async def _work_until_stopped(process: Process, settings: BenchSettings, live: b
     return ExitCode.OK
 
 
-async def _generate_until_stopped(process: Process, settings: BenchSettings, live: bool) -> ExitCode:
+async def _generate_until_stopped(process: Process, settings: BenchSettings, live: bool, once: bool) -> ExitCode:
     from auroral.bench.spread.agent import run_generator
     from auroral.bench.stopping import Stopped, StopSignal
     from auroral.errors import InterruptedRunError
@@ -159,7 +161,7 @@ async def _generate_until_stopped(process: Process, settings: BenchSettings, liv
     stop = StopSignal()
     with interrupts(stop), _observer(process, live) as observer:
         try:
-            await run_generator(settings, environ=process.environ, observer=observer, stop=stop)
+            await run_generator(settings, environ=process.environ, observer=observer, stop=stop, once=once)
         except Stopped:
             raise InterruptedRunError("stopped before it waited for any run") from None
     return ExitCode.OK

@@ -61,6 +61,13 @@ def plan_text(plan: RemotePlan, sized: Sized, length: str, where: str) -> str:
             f"run        {plan.run_id} on cluster {plan.cluster}: {length}",
             f"workers    {sized.words}",
             f"           they come first, at most {format_duration(plan.come_s)}, and {end}",
+            *_generators(plan),
             f"results    {where}{plan.run_id}/",
         ]
     )
+
+
+def _generators(plan: RemotePlan) -> list[str]:
+    if plan.agents is None:
+        return []
+    return [f"generators {plan.agents.count} tasks, and one more that coordinates them; they end with the run"]

@@ -45,9 +45,14 @@ _GRACE = timedelta(seconds=120)
 
 
 async def run_generator(
-    settings: BenchSettings, *, environ: Mapping[str, str], observer: Observer, stop: StopSignal
+    settings: BenchSettings,
+    *,
+    environ: Mapping[str, str],
+    observer: Observer,
+    stop: StopSignal,
+    once: bool = False,
 ) -> None:
-    """Take parts of runs until `stop`.
+    """Take parts of runs until `stop`, or of one.
 
     Raises `UsageError` for what cannot be done as asked, and `TargetError` where the control cluster cannot be
     reached or lets nothing be done.
@@ -81,7 +86,7 @@ async def run_generator(
         if port:
             observer.detail(f"metrics on port {port}, path /metrics")
         try:
-            await agent.run(stop)
+            await agent.run(stop, once=once)
         except (RPCError, RuntimeError) as error:  # what the SDK's workers end with
             raise TargetError(
                 f"{spec.address} lets no generator work in the namespace {spec.namespace}: {error}",
@@ -122,8 +127,8 @@ class Agent:
             return {}
         return {child.name: f"http://127.0.0.1:{child.metrics_port}/metrics"}
 
-    async def run(self, stop: StopSignal) -> None:
-        """Serve until `stop`. What a worker of the SDK ends with is raised."""
+    async def run(self, stop: StopSignal, *, once: bool = False) -> None:
+        """Serve until `stop`, or `once`. What a worker of the SDK ends with is raised."""
         conducting = Worker(
             self._client,
             task_queue=plan.WORKFLOW_QUEUE,
@@ -137,7 +142,9 @@ class Agent:
             stopped = asyncio.create_task(stop.softly.wait())
             try:
                 while not stopped.done():
-                    await self._take_one(stopped)
+                    served = await self._take_one(stopped)
+                    if once and served:
+                        return
             finally:
                 self._stopping = True
                 stopped.cancel()
@@ -145,7 +152,8 @@ class Agent:
                     self._engaged.fail(f"the agent {self._where} was stopped")
                     await self._engaged.close()
 
-    async def _take_one(self, stopped: asyncio.Task[bool]) -> None:
+    async def _take_one(self, stopped: asyncio.Task[bool]) -> bool:
+        """Wait for a part and until it is over; whether it was."""
         self._observer.phase("wait", "for a run to claim a part of")
         self._taken.clear()
         claims = self._worker(plan.CLAIM_QUEUE, [self.claim], most=1)
@@ -157,14 +165,16 @@ class Agent:
             taken.cancel()
         engaged = self._engaged
         if engaged is None:
-            return
+            return False
         over = asyncio.create_task(engaged.over.wait())
         try:
             await asyncio.wait({over, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             over.cancel()
-        if engaged.over.is_set():
-            self._engaged = None
+        if not engaged.over.is_set():
+            return False
+        self._engaged = None
+        return True
 
     def _worker(self, queue: str, activities: list[Any], *, most: int) -> Worker:
         return Worker(

@@ -13,6 +13,7 @@ from auroral.aws_calls import Call, Failure, Kind
 from auroral.ecs.fleet import BENCHMARK_WORKER
 from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, after
 from auroral.ecs.operation import BEGUN, BENCH, INTERRUPTED, Operation, clear_mark, parse, set_mark
+from auroral.ecs.remote.agents import Agents
 from auroral.ecs.remote.plan import RemotePlan
 from auroral.ecs.rollout.steady import Before, Standing, State, Wanted, before, standing
 from auroral.ecs.seen import ClusterSeen, ServiceSeen, TaskSeen
@@ -40,6 +41,8 @@ class Phase(StrEnum):
 
     CHECK = "check"
     WORKERS = "workers"
+    AGENTS = "agents"
+    """Generators of a run over several tasks come; the generator after them is their coordinator."""
     GENERATOR = "generator"
     RUN = "run"
     STOP = "stop"
@@ -70,6 +73,7 @@ class RemoteMachine:
         self.phase = Phase.CHECK
         self.short = False
         """Whether workers or generator did not come in time: the pool's Auto Scaling group may say why."""
+        self._agents = Agents(plan.agents)
         self.generator: TaskSeen | None = None
         """As it was seen last."""
 
@@ -101,6 +105,7 @@ class RemoteMachine:
         steps = {
             Phase.CHECK: self._check,
             Phase.WORKERS: self._workers,
+            Phase.AGENTS: self._agents_come,
             Phase.GENERATOR: self._generator,
             Phase.RUN: self._run,
             Phase.STOP: self._stop,
@@ -138,6 +143,7 @@ class RemoteMachine:
         words = {
             Phase.CHECK: "looking at the cluster",
             Phase.WORKERS: f"waiting for {self._plan.workers} workers",
+            Phase.AGENTS: f"waiting for {self._agents.plan.count if self._agents.plan else 0} generators",
             Phase.GENERATOR: "starting the generator",
             Phase.RUN: f"following the run {self._plan.run_id}",
             Phase.STOP: "stopping the generator",
@@ -201,7 +207,7 @@ class RemoteMachine:
             seen, wanted(plan.workers, plan.start_period_s, plan.worker_definition), self._before, waited_s
         )
         if stands.state is State.STEADY:
-            self._go(Phase.GENERATOR, now_s)
+            self._go(Phase.AGENTS if plan.agents is not None else Phase.GENERATOR, now_s)
         elif stands.state is State.FAILING:
             told = f"the workers fail: {stands.reason}"
             self._give_up(Halted(reason=told, hint=f"see their log, mend that, then: {self._again}"), now_s)
@@ -210,6 +216,24 @@ class RemoteMachine:
         else:
             progressed, self._running = service.running > self._running, service.running
             return Await(say=f"workers: {_brief(stands.reason)}; {self._instances(seen)}", progressed=progressed)
+        return None
+
+    def _agents_come(self, seen: ClusterSeen, service: ServiceSeen, now_s: float) -> Decision | None:
+        agents, plan = self._agents, self._plan
+        assert agents.plan is not None
+        if agents.ended is not None:
+            told = f"a generator, task {agents.ended.id}, has ended before the run began: {agents.ended.reason}"
+            self._give_up(Halted(reason=told, hint=f"see its log, mend that, then: {self._again}"), now_s)
+        elif agents.running == agents.plan.count:
+            self._go(Phase.GENERATOR, now_s)
+        elif self._waited_s(now_s) > plan.come_s:
+            self.short = True
+            told = f"{agents.running} of {agents.plan.count} generators run after {format_duration(plan.come_s)}"
+            self._give_up(Halted(reason=f"{told}; {self._instances(seen)}", hint=self._again), now_s)
+        elif agents.known < agents.plan.count and self._may_ask("agents", now_s):
+            return Act(calls=agents.plan.start(), say=f"starting {agents.plan.count} generators")
+        else:
+            return Await(say=f"generators: {agents.running} of {agents.plan.count} run; {self._instances(seen)}")
         return None
 
     def _generator(self, seen: ClusterSeen, service: ServiceSeen, now_s: float) -> Decision | None:
@@ -283,6 +307,9 @@ class RemoteMachine:
         return Act(calls=(stop, *marks), say=f"stopping the generator, task {task.id}")
 
     def _back_to_zero(self, seen: ClusterSeen, service: ServiceSeen, now_s: float) -> Decision | None:
+        decision = self._agents_go(service, now_s)
+        if decision is not None:
+            return decision
         if not self._plan.keep_workers:
             if service.desired:
                 if not self._may_ask("back", now_s):
@@ -291,12 +318,27 @@ class RemoteMachine:
             left = _left(seen, service)
             if left and self._waited_s(now_s) <= GO_S:
                 return Await(say=f"workers: {left} still stop")
+        return self._unmark(seen, now_s)
+
+    def _unmark(self, seen: ClusterSeen, now_s: float) -> Decision | None:
         operation = parse(seen.mark)
         if operation is not None and operation.name == BENCH and self._waited_s(now_s) <= GO_S:
             if not self._may_ask("clear", now_s):
                 return Await(say=self._after_words())
             return Act(calls=(clear_mark(seen.arn),), say=self._after_words())
         self._go(Phase.DONE, now_s)
+        return None
+
+    def _agents_go(self, service: ServiceSeen, now_s: float) -> Decision | None:
+        agents = self._agents
+        if agents.plan is None or self._waited_s(now_s) > GO_S:
+            return None
+        if agents.known < agents.plan.count and self._asked_for_s("agents", now_s) < UNKNOWN_S:
+            return Await(say="seeing whether the generators were started", progressed=True)
+        if agents.left and self._may_ask("stop agents", now_s):
+            return Act(calls=agents.stop(self._plan.cluster), say=f"stopping {len(agents.left)} generators")
+        if agents.left and (self._plan.keep_workers or not service.desired):
+            return Await(say=f"{len(agents.left)} generators still stop")
         return None
 
     # Parts
@@ -307,6 +349,7 @@ class RemoteMachine:
         return "workers are at 0; their instances follow by ECS's managed scaling"
 
     def _look_for_generator(self, seen: ClusterSeen, now_s: float) -> None:
+        self._agents.see(seen)
         for task in (*seen.stopped, *seen.tasks):
             if task.started_by == self._plan.started_by:
                 self.generator, self._seen_s = task, now_s

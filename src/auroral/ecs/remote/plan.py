@@ -18,6 +18,7 @@ from auroral.capacity.sizing import fleet_workers
 from auroral.ecs.fleet import BENCHMARK_WORKER, Fleet, FleetService, Pool
 from auroral.ecs.one_shot.request import LogStream, OneShot, Place, container_of, log_stream, run_request, task_id
 from auroral.ecs.operation import STARTED_BY
+from auroral.ecs.remote.agents import AgentsPlan, plan_agents
 from auroral.errors import UsageError
 from auroral.units import format_duration, format_rate
 
@@ -32,6 +33,8 @@ _SLACK_S = 300.0
 """For probes, reports and sending the results."""
 _NO_CPU = 1
 """Units of a task whose definition reserves none."""
+_OF_AGENTS = ("namespace", "connect-timeout", "control-address", "control-namespace", "control-tls")
+"""Settings that an agent is told too: how it reaches what it loads, and who conducts it."""
 _MOST_PROCESSES = 256
 """Of the setting worker-count."""
 
@@ -42,6 +45,8 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     pool: Pool
     worker: TaskSize
     generator: TaskSize
+    generators: int = 1
+    """Tasks of its size: a run over several has one more, which coordinates."""
     most: int | None
     """Workers; None: the instance type is not one that auroral knows."""
 
@@ -54,9 +59,14 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         cpu, memory_mib, interfaces = capacity_for_tasks(kind, trunking=True, reserved_mib=AGENT_RESERVED_MIB)
         return (
             f"pool {self.pool.key}: at most {self.pool.maximum} × {kind.name}, each with {cpu:,} CPU units, "
-            f"{memory_mib:,} MiB and {interfaces} tasks, hold the generator ({_size(self.generator)}) and "
+            f"{memory_mib:,} MiB and {interfaces} tasks, hold {self._generators} and "
             f"{self.most} workers ({_size(self.worker)} each)"
         )
+
+    @property
+    def _generators(self) -> str:
+        size = _size(self.generator)
+        return f"the generator ({size})" if self.generators == 1 else f"{self.generators} generators ({size} each)"
 
 
 class Sized(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +96,8 @@ class RemotePlan(msgspec.Struct, frozen=True, kw_only=True):
     generator_container: str
     request: Mapping[str, Any]
     """The arguments of RunTask."""
+    agents: AgentsPlan | None = None
+    """Tasks that generate, where the generator is to coordinate them; None: it generates by itself."""
     started_by: str
     log: LogStream | None = None
     """Its stream lacks the task's id: `stream_of`."""
@@ -142,21 +154,21 @@ def task_size(service: str, definition: Mapping[str, Any]) -> TaskSize:
     )
 
 
-def room(pool: Pool, worker: TaskSize, generator: TaskSize) -> Room:
-    """How many workers find room at the pool's maximum, as ECS places them."""
+def room(pool: Pool, worker: TaskSize, generator: TaskSize, generators: int = 1) -> Room:
+    """How many workers find room at the pool's maximum beside so many generators, as ECS places them."""
     if pool.instance_type not in known_instances():
-        return Room(pool=pool, worker=worker, generator=generator, most=None)
+        return Room(pool=pool, worker=worker, generator=generator, generators=generators, most=None)
     kind = instance_type(pool.instance_type)
 
     def fits(workers: int) -> bool:
-        demands = [Demand(size=generator, count=1), Demand(size=worker, count=workers)]
+        demands = [Demand(size=generator, count=generators), Demand(size=worker, count=workers)]
         return pack(demands, kind, pool.maximum, zones=1).fits
 
     low, high = 0, 1 + pool.maximum * max(1, kind.cpu_units // worker.cpu_units)
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return Room(pool=pool, worker=worker, generator=generator, most=low if fits(0) else 0)
+    return Room(pool=pool, worker=worker, generator=generator, generators=generators, most=low if fits(0) else 0)
 
 
 def sized(rate_per_s: float, asked: int | None, planned: int, table: FleetTable, room: Room) -> Sized:
@@ -256,15 +268,27 @@ def make(
     if "worker-count" not in flags and workers:
         flags["worker-count"] = min(_MOST_PROCESSES, workers * processes)
     started_by = f"{STARTED_BY}{nonce}"
+    place = Place(
+        cluster=fleet.cluster,
+        task_definition=task.task_definition_arn,
+        subnets=task.subnet_ids,
+        security_groups=task.group_ids,
+        container=task.container,
+        capacity_provider=task.capacity_provider or None,
+    )
+    agents = None
+    if settings.spread is not None:
+        told = {name: value for name, value in flags.items() if name in _OF_AGENTS}
+        agents = plan_agents(
+            place,
+            task.container,
+            settings.spread,
+            command=("bench", "generator", "--once", *arguments_of(told)),
+            started_by=f"{started_by}-agents",
+            token=f"{started_by}-agents",
+        )
     one_shot = OneShot(
-        place=Place(
-            cluster=fleet.cluster,
-            task_definition=task.task_definition_arn,
-            subnets=task.subnet_ids,
-            security_groups=task.group_ids,
-            container=task.container,
-            capacity_provider=task.capacity_provider or None,
-        ),
+        place=place,
         command=("bench", "run", *arguments_of(flags)),
         started_by=started_by,
         client_token=started_by,
@@ -281,6 +305,7 @@ def make(
         generator_family=task.task_family,
         generator_container=task.container,
         request=run_request(one_shot, task.container),
+        agents=agents,
         started_by=started_by,
         log=log_stream(container, ""),
         come_s=come_s,

@@ -122,7 +122,7 @@ class RemoteRun:
         return self._withheld or []
 
     def _deadline_s(self) -> float:
-        return 2 * self._plan.come_s + self._plan.run_s + STOP_S + GO_S
+        return 3 * self._plan.come_s + self._plan.run_s + STOP_S + GO_S
 
     def _drive(self, patience: Patience) -> Ended:
         try:
@@ -150,7 +150,7 @@ class RemoteRun:
         return Ended(generator=self.machine.generator, halted=halted, workers_left=self.machine.workers_left)
 
     def _look(self) -> ClusterSeen:
-        coming = self.machine.phase in (Phase.CHECK, Phase.WORKERS, Phase.GENERATOR)
+        coming = self.machine.phase in (Phase.CHECK, Phase.WORKERS, Phase.AGENTS, Phase.GENERATOR)
         seen = self._observer.look(instances=coming, stopped=True)
         self._pass_on()
         return seen
