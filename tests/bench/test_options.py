@@ -286,6 +286,14 @@ def test_what_contradicts_a_spread_run(flags: dict[str, object], name: str, expe
     assert expected in problems[name]
 
 
+def test_processes_that_are_said_further_off_are_outweighed_by_a_spread_run() -> None:
+    environ = {"BENCHMARK_GENERATOR_PROCESSES": "3"}
+    assert build(bench(environ, spread="6")).spread == 6
+    environ["BENCHMARK_SPREAD"] = "6"
+    (problem,) = bench(environ).problems
+    assert problem.name == "generator-processes"
+
+
 def test_what_goes_with_a_spread_run() -> None:
     settings = build(bench(spread="3", **{"control-address": "10.0.0.9:7233", "control-tls": True}))
     assert settings.spread == 3

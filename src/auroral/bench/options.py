@@ -152,7 +152,7 @@ SETTINGS: tuple[Setting, ...] = (
     _setting(SPREAD, "control-tls", "control.tls", values.FLAG, "Connect to --control-address with TLS.",
              default="as the profile says, else without"),
     _setting(LIMITS, "generator-processes", "generator_processes", values.whole(1, 64),
-             "Processes that share the schedule."),
+             "Processes that share the schedule; of an agent: parts it takes at once."),
     _setting(LIMITS, "max-in-flight", "max_in_flight", values.whole(1, 10_000_000),
              "Open workflows beyond which a start is dropped as back-pressured."),
     _setting(LIMITS, "max-lag", "max_lag_s", values.duration(0.001, 600),
@@ -196,7 +196,7 @@ GENERATOR_SETTINGS: tuple[Setting, ...] = tuple(
     for setting in SETTINGS
     if (setting.group == TARGET and setting.name not in ("local", "local-database"))
     or (setting.group == SPREAD and setting.name != "spread")
-    or setting.name in ("metrics-port", "output")
+    or setting.name in ("generator-processes", "metrics-port", "output")
 )
 """What `auroral bench generator` takes as flags: all else comes with each run."""
 
@@ -350,7 +350,8 @@ def _role_problems(resolved: Resolved, faulty: set[str]) -> list[Problem]:
 def _spread_problems(resolved: Resolved) -> list[Problem]:
     chosen, problems = resolved.values, []
     if chosen["spread"] is not None:
-        if resolved.given("generator-processes") and chosen["generator-processes"] != 1:
+        given, spread = resolved.origins["generator-processes"].layer, resolved.origins["spread"].layer
+        if given <= spread and chosen["generator-processes"] != 1:  # what is said further off is outweighed
             problems.append(
                 _problem(resolved, "generator-processes", "none with spread: each agent runs one generator")
             )

@@ -132,7 +132,7 @@ def run(
     from auroral.ecs.fleet import BENCHMARK_WORKER
     from auroral.ecs.observe import Observer
     from auroral.ecs.one_shot.request import ended
-    from auroral.ecs.remote.plan import follow_up, length_words, make, sized, worker_service
+    from auroral.ecs.remote.plan import agent_tasks, follow_up, length_words, make, sized, worker_service
     from auroral.ecs.remote.results import require_free, stored
     from auroral.ecs.remote.run import RemoteRun, status
     from auroral.report.bench_remote import plan_text
@@ -150,7 +150,7 @@ def run(
     directory = Path(output or f"results/{run_id}")
     require_free(directory)
     service = worker_service(acted.fleet)
-    beside = room_of(acted, definition, 1 + (settings.spread or 0))
+    beside = room_of(acted, definition, 1 + agent_tasks(settings))
     chosen = sized(settings.peak_rate_per_s, workers, service.planned, presets().benchmark, beside)
     plan = make(
         acted.fleet,

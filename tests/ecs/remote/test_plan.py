@@ -8,7 +8,7 @@ from auroral.bench.settings import BenchSettings
 from auroral.capacity.placement import TaskSize
 from auroral.capacity.presets import presets
 from auroral.ecs.fleet import Pool
-from auroral.ecs.remote.plan import arguments_of, room, run_limit_s, sized, task_size
+from auroral.ecs.remote.plan import agent_tasks, arguments_of, room, run_limit_s, sized, task_size
 from auroral.errors import UsageError
 
 TABLE = presets().benchmark
@@ -96,3 +96,10 @@ def test_a_tasks_size_is_its_own_or_its_containers() -> None:
 def test_a_run_may_take_all_that_its_settings_allow() -> None:
     settings = BenchSettings(duration_s=600, completion_timeout_s=100, settle_timeout_s=30, cleanup_timeout_s=120)
     assert run_limit_s(settings) >= 600 + 100 + 30 + 120 + settings.worker_wait_s
+
+
+@pytest.mark.parametrize(
+    ("spread", "processes", "tasks"), [(None, 3, 0), (1, 1, 1), (3, 1, 3), (3, 3, 1), (4, 3, 2), (64, 3, 22)]
+)
+def test_a_task_takes_as_many_parts_as_it_has_processes(spread: int | None, processes: int, tasks: int) -> None:
+    assert agent_tasks(BenchSettings(spread=spread, generator_processes=processes)) == tasks

@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from auroral.temporal.connect import Resolved, resolve
 
 _HEARTBEATS = timedelta(seconds=plan.HEARTBEAT_S / 2)
 """The SDK sends a heartbeat no sooner than this after the one before."""
+_LAST_TASK_S = 15.0
 _GRACE = timedelta(seconds=120)
 """A claim under way while its worker takes no more: it connects, and starts a generator."""
 
@@ -69,29 +70,63 @@ async def run_generator(
     observer.phase("connect", f"{spec.address}, control namespace {spec.namespace}")
     async with contextlib.AsyncExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auroral-generator-")))
-        client = await stop.unless_softly(
-            connect_control(
-                spec,
-                patience_s=patience_apart_s(spec),
-                usable_s=settings.worker_wait_s,
-                identity=f"auroral-agent/{where}",
-                report=observer.detail,
-            )
-        )
         machine = await describe(None, resolved.connection, local_server=False, environ=environ)
-        agent = Agent(settings, resolved, client, machine, where=where, logs=logs, observer=observer)
-        endpoint = MetricsEndpoint(None, agent.metrics_urls)
+        agents = []
+        for _ in range(settings.generator_processes):
+            # Each has its own connection: the SDK lets no two workers of one client take tasks of the same queue.
+            client = await stop.unless_softly(
+                connect_control(
+                    spec,
+                    patience_s=patience_apart_s(spec),
+                    usable_s=settings.worker_wait_s,
+                    identity=f"auroral-agent/{where}",
+                    report=observer.detail,
+                )
+            )
+            agents.append(Agent(settings, resolved, client, machine, where=where, logs=logs, observer=observer))
+        endpoint = MetricsEndpoint(
+            None, lambda: {name: url for agent in agents for name, url in agent.metrics_urls().items()}
+        )
         port = endpoint.start(settings.metrics_port)
         stack.callback(endpoint.stop)
         if port:
             observer.detail(f"metrics on port {port}, path /metrics")
         try:
-            await agent.run(stop, once=once)
+            await _serve(agents, stop, once=once)
         except (RPCError, RuntimeError) as error:  # what the SDK's workers end with
             raise TargetError(
                 f"{spec.address} lets no generator work in the namespace {spec.namespace}: {error}",
                 hint="check that the credentials may poll task queues there",
             ) from error
+
+
+async def _serve(agents: Sequence[Agent], stop: StopSignal, *, once: bool) -> None:
+    """Serve until `stop`, or until the first failure of any, which is raised."""
+    halt = asyncio.Event()
+    conducting = Worker(
+        agents[0].client,
+        task_queue=plan.WORKFLOW_QUEUE,
+        workflows=[SpreadWorkflow],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        # Another agent may have the next task, and this one may be killed: nothing is to wait for it.
+        max_cached_workflows=0,
+    )
+    async with conducting:
+        serving = [asyncio.create_task(agent.run(halt, once=once)) for agent in agents]
+        stopped = asyncio.create_task(_pass_on(stop.softly, halt))
+        try:
+            await asyncio.wait(serving, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            halt.set()
+            stopped.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
+        for one in serving:
+            one.result()
+
+
+async def _pass_on(heard: asyncio.Event, halt: asyncio.Event) -> None:
+    await heard.wait()
+    halt.set()
 
 
 class Agent:
@@ -110,7 +145,7 @@ class Agent:
     ) -> None:
         self._settings = settings
         self._resolved = resolved
-        self._client = client
+        self.client = client
         self._machine = machine
         self._where = where
         self._logs = logs
@@ -127,23 +162,19 @@ class Agent:
             return {}
         return {child.name: f"http://127.0.0.1:{child.metrics_port}/metrics"}
 
-    async def run(self, stop: StopSignal, *, once: bool = False) -> None:
-        """Serve until `stop`, or `once`. What a worker of the SDK ends with is raised."""
-        conducting = Worker(
-            self._client,
-            task_queue=plan.WORKFLOW_QUEUE,
-            workflows=[SpreadWorkflow],
-            workflow_runner=UnsandboxedWorkflowRunner(),
-            # Another agent may have the next task, and this one may be killed: nothing is to wait for it.
-            max_cached_workflows=0,
-        )
+    async def run(self, halt: asyncio.Event, *, once: bool = False) -> None:
+        """Serve until `halt`, or one run. What a worker of the SDK ends with is raised."""
         own = self._worker(self._queue, [self.generate, self.release], most=2)
-        async with conducting, own:
-            stopped = asyncio.create_task(stop.softly.wait())
+        async with own:
+            stopped = asyncio.create_task(halt.wait())
             try:
                 while not stopped.done():
                     served = await self._take_one(stopped)
-                    if once and served:
+                    if once and served is not None:
+                        # The control workflow may have a last task that nobody else is there for.
+                        closed = asyncio.create_task(served.until_closed(_LAST_TASK_S))
+                        await asyncio.wait({closed, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                        closed.cancel()
                         return
             finally:
                 self._stopping = True
@@ -152,8 +183,8 @@ class Agent:
                     self._engaged.fail(f"the agent {self._where} was stopped")
                     await self._engaged.close()
 
-    async def _take_one(self, stopped: asyncio.Task[bool]) -> bool:
-        """Wait for a part and until it is over; whether it was."""
+    async def _take_one(self, stopped: asyncio.Task[bool]) -> Engagement | None:
+        """Wait for a part and until it is over; None: stopped before."""
         self._observer.phase("wait", "for a run to claim a part of")
         self._taken.clear()
         claims = self._worker(plan.CLAIM_QUEUE, [self.claim], most=1)
@@ -165,20 +196,20 @@ class Agent:
             taken.cancel()
         engaged = self._engaged
         if engaged is None:
-            return False
+            return None
         over = asyncio.create_task(engaged.over.wait())
         try:
             await asyncio.wait({over, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             over.cancel()
         if not engaged.over.is_set():
-            return False
+            return None
         self._engaged = None
-        return True
+        return engaged
 
     def _worker(self, queue: str, activities: list[Any], *, most: int) -> Worker:
         return Worker(
-            self._client,
+            self.client,
             task_queue=queue,
             activities=activities,
             max_concurrent_activities=most,
@@ -274,7 +305,7 @@ class Agent:
             msgspec.structs.replace(
                 self._resolved.connection, connect_timeout_s=self._settings.target.connect_timeout_s
             ),
-            self._client,
+            self.client,
             (info.workflow_id, info.workflow_run_id),
             logs=self._logs,
             output=Path(self._settings.output) if self._settings.output else None,

@@ -156,6 +156,17 @@ class Engagement:
         self._failure = LostProcessError(words)
         self._changed.set()
 
+    async def until_closed(self, most_s: float) -> None:
+        """Wait until the control workflow has ended, at most this long."""
+        workflow_id, run_id = self._workflow
+        handle = self._control.get_workflow_handle(workflow_id, run_id=run_id)
+        end_s = time.monotonic() + most_s
+        while time.monotonic() < end_s:
+            with contextlib.suppress(RPCError):
+                if (await bounded(handle.describe(), _LOOK_S)).status is not WorkflowExecutionStatus.RUNNING:
+                    return
+            await asyncio.sleep(0.3)
+
     async def close(self) -> None:
         """End the generator, write what samples there are, and be free."""
         if self.over.is_set():

@@ -33,7 +33,9 @@ _SLACK_S = 300.0
 """For probes, reports and sending the results."""
 _NO_CPU = 1
 """Units of a task whose definition reserves none."""
-_OF_AGENTS = ("namespace", "connect-timeout", "control-address", "control-namespace", "control-tls")
+_OF_AGENTS = (
+    "namespace", "connect-timeout", "control-address", "control-namespace", "control-tls", "generator-processes",
+)  # fmt: skip
 """Settings that an agent is told too: how it reaches what it loads, and who conducts it."""
 _MOST_PROCESSES = 256
 """Of the setting worker-count."""
@@ -224,6 +226,11 @@ def arguments_of(flags: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def agent_tasks(settings: BenchSettings) -> int:
+    """How many tasks generate beside the one that coordinates: each takes as many parts as it has processes."""
+    return 0 if settings.spread is None else -(-settings.spread // settings.generator_processes)
+
+
 def run_limit_s(settings: BenchSettings) -> float:
     """How long a generator with these settings may run at most, in seconds."""
     waits_s = settings.worker_wait_s + settings.settle_timeout_s + settings.cleanup_timeout_s
@@ -282,7 +289,7 @@ def make(
         agents = plan_agents(
             place,
             task.container,
-            settings.spread,
+            agent_tasks(settings),
             command=("bench", "generator", "--once", *arguments_of(told)),
             started_by=f"{started_by}-agents",
             token=f"{started_by}-agents",
