@@ -1,13 +1,12 @@
 """The event loop of the processes of a run: uvloop's where it is installed, else asyncio's own.
 
-What wakes a loop often pays for each of its rounds: uvloop's took 17 % of the CPU of generator and worker at 40
-workflows a second. It has none for Windows, where asyncio's does.
+What wakes a loop often pays for each of its rounds: with uvloop's, generator and worker took 9 to
+17 % less CPU at 40 workflows a second (three measurements in turns). There is none for Windows, where asyncio's does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import importlib.util
 from collections.abc import Coroutine
 from typing import Any
@@ -19,6 +18,8 @@ NAME = "uvloop" if importlib.util.find_spec("uvloop") is not None else "asyncio"
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run it to its end on a new loop. Raises what it raises."""
     if NAME == "uvloop":
-        importlib.import_module("uvloop").run(main)
+        import uvloop
+
+        uvloop.run(main)
     else:
         asyncio.run(main)
