@@ -7,7 +7,7 @@ sent again, with the same request id, by which the server tells one start from t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -51,6 +51,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 Answered = Callable[[Flight, Accepted | Refused], None]
+Sends = Callable[[Flight], Awaitable[RPCError | None]]
 
 
 class SendsOne(Protocol):
@@ -151,10 +152,13 @@ class Starter:
             return Accepted()
         if not may_have_arrived(error):
             return Refused(refusal_cause(error))
-        return await self.find_out(flight, error)
+        return await self.find_out(flight, error, self._send)
 
-    async def find_out(self, flight: Flight, error: RPCError) -> Accepted | Refused:
-        """Send a start again whose first sending ended with this error and may have arrived, until it is known."""
+    async def find_out(self, flight: Flight, error: RPCError, send: Sends) -> Accepted | Refused:
+        """Send a start again whose first sending ended with this error and may have arrived, until it is known.
+
+        `send` sends it, fills the time of its acceptance, and returns what went wrong.
+        """
         pause_s = _FIRST_PAUSE_S
         while self._clock.now_us() - flight.sent_us <= self._resolve_us:
             self._searching += 1
@@ -162,7 +166,7 @@ class Starter:
             await self._clock.sleep(max(pause_s, self._searching / _SEARCHES_PER_S))
             self._searching -= 1
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-            if await self._send(flight) is None:
+            if await send(flight) is None:
                 return Accepted()
         return Refused(f"{error.status.name}/{UNRESOLVED}")
 
