@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from auroral.bench.environment import machine_of
-from auroral.errors import AuroralError
+from auroral.errors import AuroralError, ExitCode
 from benchmarks.engines_build import GO_RUNNER, INSTANT, obtain_program
 from benchmarks.engines_limit import Climb
 from benchmarks.engines_loads import ROWS, Load, Measured, Row, measure
@@ -44,7 +45,7 @@ PARTS = ("development", "instant", "most", "waits")
 _ROOT = Path(__file__).resolve().parent.parent
 _TAKES_S = 4.2
 """Four activities side by side and six after them, of at most 600 ms each."""
-_WAITS_PER_S = {"sdk": 40.0, "wire": 100.0}
+_WAITS_PER_S = {"sdk": 25.0, "wire": 100.0}
 """Workflows of state-transitions, ten activities each."""
 
 
@@ -143,6 +144,9 @@ class Session:
 
 async def compare(options: argparse.Namespace, found: Found) -> list[float]:
     """Run everything that is asked for, in turns; return the load averages."""
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     programs = {name: await obtain_program(name, report=say) for name in (INSTANT, GO_RUNNER)}
     rows = [ROWS[name] for name in options.rows]
     with tempfile.TemporaryDirectory(prefix="auroral-benchmark-") as directory:
@@ -238,6 +242,9 @@ def main(arguments: list[str]) -> int:
     found = Found()
     try:
         loads = asyncio.run(compare(options, found))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say("interrupted")
+        return int(ExitCode.INTERRUPTED)
     except AuroralError as error:
         say(f"error: {error}")
         if error.hint:
