@@ -32,6 +32,7 @@ from auroral.bench.telemetry import runtime_with_metrics
 from auroral.bench.watch import Contact, Sweeper, Watcher
 from auroral.bench.workflows import encode_input
 from auroral.bench.workload import from_plain
+from auroral.errors import TargetError
 from auroral.temporal.connect import connect
 
 _Frame = TypeVar("_Frame")
@@ -45,6 +46,8 @@ class Engine(Protocol):
     """What a generator drives the API with."""
 
     client: Client
+    broken: asyncio.Future[TargetError]
+    """Done, with the reason, when it can serve the run no longer."""
 
     def starts(self, starter: Starter, clock: Clock, order: GeneratorOrder) -> BeginsStarts:
         """What begins the starts that `starter` makes."""
@@ -63,6 +66,7 @@ class SdkEngine:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.watcher = Watcher
+        self.broken: asyncio.Future[TargetError] = asyncio.get_running_loop().create_future()
 
     @classmethod
     async def open(cls, order: GeneratorOrder, pipes: Pipes) -> SdkEngine:
@@ -86,7 +90,7 @@ async def serve(pipes: Pipes) -> None:
     engine = await _unless_orphaned(pipes, _engine(order, pipes))
     try:
         pipes.emit(Ready())
-        go = await _read(pipes, Go)
+        go = await _unless_broken(engine, _read(pipes, Go))
         generator, stop_all = build(order, go, engine, pipes.emit)
         quiet_collector()
         driving = asyncio.create_task(generator.run())
@@ -127,6 +131,7 @@ def build(
         resolve_s=_RESOLVE_S,
     )
     generator = Generator(order, clock, engine.starts(starter, clock, order), contact, emit)
+    engine.broken.add_done_callback(lambda broken: generator.fail(broken.result()))
     if manifest.observe == "watch" and order.max_watchers > 0:
         generator.watcher = engine.watcher(
             client.workflow_service,
@@ -195,6 +200,18 @@ async def _unless_orphaned(pipes: Pipes, work: Coroutine[Any, Any, _T]) -> _T:
         exit_now(0)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
+    return working.result()
+
+
+async def _unless_broken(engine: Engine, work: Coroutine[Any, Any, _T]) -> _T:
+    """Await something. Raises `TargetError` when the engine breaks before."""
+    working = asyncio.ensure_future(work)
+    either: set[asyncio.Future[Any]] = {working, engine.broken}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if not working.done():
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        raise engine.broken.result()
     return working.result()
 
 

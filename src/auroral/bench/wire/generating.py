@@ -36,7 +36,7 @@ class WireEngine:
         self._service = service
         self._workers: Mapping[str, QueueWorker] = {}
         self._endpoint: Endpoint | None = None
-        self._starter: WireStarter | None = None
+        self.broken: asyncio.Future[TargetError] = asyncio.get_running_loop().create_future()
 
     @classmethod
     async def open(cls, order: GeneratorOrder, pipes: Pipes) -> WireEngine:
@@ -50,10 +50,8 @@ class WireEngine:
         if port is not None:
             engine._endpoint = endpoint
         if order.worker is not None:
-            refused: asyncio.Future[TargetError] = asyncio.get_running_loop().create_future()
-            refused.add_done_callback(engine._refused)
             identity = str(identity_of(order.worker, pid=os.getpid(), host=socket.gethostname()))
-            workers += make_workers(service, order.worker, identity, refused)
+            workers += make_workers(service, order.worker, identity, engine.broken)
             engine._workers = dict(zip(order.worker.task_queues, workers, strict=True))
             for worker in workers:
                 worker.start()
@@ -61,10 +59,7 @@ class WireEngine:
 
     def starts(self, starter: Starter, clock: Clock, order: GeneratorOrder) -> BeginsStarts:
         """A call each."""
-        self._starter = WireStarter(
-            self._service, starter, clock, timeout_s=order.start_timeout_s, workers=self._workers
-        )
-        return self._starter
+        return WireStarter(self._service, starter, clock, timeout_s=order.start_timeout_s, workers=self._workers)
 
     @property
     def watcher(self) -> Callable[..., Watcher]:
@@ -77,7 +72,3 @@ class WireEngine:
         await self._service.close()
         if self._endpoint is not None:
             await self._endpoint.stop()
-
-    def _refused(self, refused: asyncio.Future[TargetError]) -> None:
-        if self._starter is not None and self._starter.on_error is not None and not refused.cancelled():
-            self._starter.on_error(refused.result())
