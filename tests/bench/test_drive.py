@@ -439,6 +439,23 @@ async def test_a_generator_elsewhere_that_is_lost_leaves_its_share_unreported() 
     assert scene.drive.readings[-1].in_flight == 0, "it holds nothing any more"
 
 
+async def test_generators_elsewhere_that_stop_unasked_leave_their_share_unreported() -> None:
+    async with VirtualClock() as clock:
+        scene, remote, _ = remote_scene(clock)
+        one, other = (Elsewhere(scene, generator) for generator in remote)
+        running = asyncio.ensure_future(scene.drive.run())
+        await clock.sleep(1)
+        one.say(sample(0))
+        other.say(sample(1))
+        one.end(1.2, interrupted=True)
+        await clock.sleep(2)
+        other.end(3.0)
+        await running
+    assert scene.drive.lost_generators == [0]
+    assert scene.drive.end_s == 3.0, "its starts until then were never sent"
+    assert scene.drive.received(0)
+
+
 async def test_a_stopped_run_ends_where_the_last_generator_elsewhere_stopped() -> None:
     async with VirtualClock() as clock:
         scene, remote, told = remote_scene(clock)

@@ -303,3 +303,28 @@ async def test_generators_whose_coordinator_was_killed_stop_and_clean_up(
     assert (
         await client.count_workflows("ExecutionStatus = 'Terminated' AND WorkflowType = 'auroral.workload'")
     ).count > 5
+
+
+@pytest.mark.slow
+def test_generators_that_gave_their_coordinator_up_are_lost_to_it(temporal_server, unique: str, tmp_path: Path) -> None:
+    """A machine that slept, a network that was away: the coordinator lives, and its generators have stopped."""
+    with (
+        agents(2, temporal_server.address, tmp_path, "--control-namespace", unique) as started,
+        run_of(
+            temporal_server.address, tmp_path / "run", "--control-namespace", unique, "--spread", "2",
+            "--target-rate", "10", "--duration", "60s",
+        ) as run,
+    ):  # fmt: skip
+        run.wait_for("drive:")
+        time.sleep(5)
+        run.interrupt(signal.SIGSTOP)
+        for one in started:
+            one.wait_for("stopping: no further starts", HEARTBEAT_TIMEOUT_S + 15)
+        run.interrupt(signal.SIGCONT)
+        ended = run.finish(60)
+    result = ended.result
+    assert ended.status == 5, f"{ended.stderr} {account(result)}"
+    assert [process.lost for process in result.processes if process.name.startswith("generator-")] == [True, True]
+    assert any("nothing was heard of the coordinator for 15 s" in reason for reason in result.verdict.reasons)
+    assert result.outcomes["completed"] > 50, account(result)
+    assert result.reconciliation.status == "agreed", account(result)

@@ -37,6 +37,8 @@ class Agents:
         self.refused: ApplicationError | None = None
         self.gone = asyncio.Event()
         """The coordinator is."""
+        self.gone_quietly = False
+        """Its worker could still say so, and nothing else."""
         self.finish = asyncio.Event()
         """The generators are to be done by themselves."""
         self.stopped = 0
@@ -45,6 +47,8 @@ class Agents:
     @activity.defn(name=plan.PRESENCE)
     async def presence(self) -> None:
         await self.gone.wait()
+        if self.gone_quietly:
+            return
         raise ApplicationError("gone", non_retryable=True)
 
     @activity.defn(name=plan.CLAIM)
@@ -149,8 +153,12 @@ async def test_a_lost_generator_is_not_waited_for_and_its_agent_is_not_asked(
     assert len(agents.let_go) == 1
 
 
-async def test_without_its_coordinator_it_stops_and_cleans_up(temporal_server, unique: str, monkeypatch) -> None:
+@pytest.mark.parametrize("quietly", [False, True])
+async def test_without_its_coordinator_it_stops_and_cleans_up(
+    temporal_server, unique: str, monkeypatch, quietly: bool
+) -> None:
     async with played(temporal_server.address, unique, monkeypatch) as (agents, handle):
+        agents.gone_quietly = quietly
         await handle.signal(plan.BEGIN, BEGIN)
         await until(lambda: len(agents.began) == 2)
         agents.gone.set()

@@ -11,7 +11,7 @@ from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure, TimeoutFa
 from temporalio.api.history.v1 import HistoryEvent
 
 from auroral.bench.spread import plan
-from auroral.bench.spread.history import Done, Over, Reader
+from auroral.bench.spread.history import Done, GivenUp, Over, Reader
 
 
 def payloads(data: bytes) -> Payloads:
@@ -39,9 +39,18 @@ def test_an_answer() -> None:
 
 
 def test_an_activity_that_is_no_generators_is_passed_over() -> None:
-    reading = reader("coordinator")
+    reading = reader(plan.COORDINATOR)
     assert reading.read(event(7, "activity_task_completed", scheduled_event_id=5)) is None
     assert reading.read(event(8, "workflow_task_completed")) is None
+
+
+def test_a_coordinator_that_is_given_up() -> None:
+    failure = Failure(timeout_failure_info=TimeoutFailureInfo(timeout_type=TimeoutType.TIMEOUT_TYPE_HEARTBEAT))
+    said = reader(plan.COORDINATOR).read(event(7, "activity_task_timed_out", scheduled_event_id=5, failure=failure))
+    assert isinstance(said, GivenUp)
+    failed = Failure(message="gone")
+    said = reader(plan.COORDINATOR).read(event(7, "activity_task_failed", scheduled_event_id=5, failure=failed))
+    assert said == GivenUp(failure="gone")
 
 
 @pytest.mark.parametrize("kind", [plan.REFUSED, plan.UNABLE])

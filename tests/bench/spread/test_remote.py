@@ -116,3 +116,37 @@ def test_it_is_silent_from_its_beginning_not_from_its_claim() -> None:
     assert scene.generator.silent_s() < 50
     scene.generator.send(CleanUp(deadline_s=1.0))
     assert scene.told == [go, CleanUp(deadline_s=1.0)]
+
+
+STOPPED = Ended(t_s=4.0, scheduled=40, interrupted=True)
+
+
+def test_one_that_stopped_as_it_was_told_has_done_its_part() -> None:
+    scene = Scene()
+    scene.account(0)
+    scene.generator.send(StopSchedule(drain_timeout_s=5.0))
+    scene.generator.generated(scene.heartbeat(ended=STOPPED, emptied=EMPTIED))
+    assert [type(frame) for frame in scene.said] == [Account, ScheduleEnded, Drained]
+    assert not scene.generator.lost
+
+
+def test_one_that_stopped_although_nobody_told_it_is_lost_with_what_it_never_sent() -> None:
+    scene = Scene()
+    scene.account(0)
+    scene.generator.heard(scene.heartbeat(ended=STOPPED))
+    assert not scene.generator.lost, "it drains, and what it tells of that counts"
+    scene.account(1)
+    scene.generator.generated(scene.heartbeat(ended=STOPPED, emptied=EMPTIED))
+    assert [type(frame) for frame in scene.said] == [Account, Account], "its schedule has not come to its end"
+    assert scene.generator.lost
+    assert "although this run did not ask it to" in scene.generator.error().message
+
+
+def test_one_whose_drain_was_cut_short_is_lost() -> None:
+    scene = Scene()
+    scene.account(0)
+    scene.generator.heard(scene.heartbeat(ended=ENDED))
+    scene.generator.stopped_unasked("nothing was heard of the coordinator for 15 s")
+    scene.generator.generated(scene.heartbeat(ended=ENDED, emptied=EMPTIED))
+    assert [type(frame) for frame in scene.said] == [Account, ScheduleEnded]
+    assert scene.generator.usage().detail == "on 2@host: nothing was heard of the coordinator for 15 s"

@@ -29,7 +29,7 @@ from auroral.bench.protocol import CleanUp, Go, StopSchedule
 from auroral.bench.result import SpreadGenerator
 from auroral.bench.settings import BenchSettings
 from auroral.bench.spread import plan
-from auroral.bench.spread.history import Done, Over, Reader, first_of
+from auroral.bench.spread.history import Done, GivenUp, Over, Reader, first_of
 from auroral.bench.spread.place import connect_control, control_connection
 from auroral.bench.spread.plan import Begin, Claim, ClaimOrder, LetGo, Released
 from auroral.bench.spread.remote import RemoteGenerator
@@ -295,14 +295,14 @@ class Spread:
                     return
                 await asyncio.sleep(_POLL_S)
 
-    def _take(self, said: Done | Over) -> None:
+    def _take(self, said: Done | GivenUp | Over) -> None:
         if isinstance(said, Over):
-            self._over = said
+            self._workflow_ended(said)
+        elif isinstance(said, GivenUp):
             for generator in self.generators:
-                if said.failure and not self._ending:
-                    generator.fail(said.failure)
-                else:
-                    generator.end()
+                generator.stopped_unasked(
+                    f"nothing was heard of the coordinator for {plan.HEARTBEAT_TIMEOUT_S:g} s, so that it stopped"
+                )
         elif said.kind == plan.CLAIM:
             self._claimed(said)
         elif self.generators:
@@ -318,6 +318,14 @@ class Spread:
             else:
                 generator.released(msgspec.json.decode(said.data, type=Released))
         self._changed.set()
+
+    def _workflow_ended(self, said: Over) -> None:
+        self._over = said
+        for generator in self.generators:
+            if said.failure and not self._ending:
+                generator.fail(said.failure)
+            else:
+                generator.end()
 
     def _claimed(self, said: Done) -> None:
         if said.failure:

@@ -37,6 +37,12 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """Its last heartbeat, where it was lost by silence."""
 
 
+class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
+    """The coordinator counts as gone there: the generators stop by themselves."""
+
+    failure: str
+
+
 class Over(msgspec.Struct, frozen=True, kw_only=True):
     """The workflow has ended."""
 
@@ -51,7 +57,7 @@ class Reader:
         self._ids: dict[int, str] = {}
         self._seen = 0
 
-    def read(self, event: HistoryEvent) -> Done | Over | None:
+    def read(self, event: HistoryEvent) -> Done | GivenUp | Over | None:
         """What an event says; None: nothing of interest, or it was read before."""
         if event.event_id <= self._seen:
             return None
@@ -63,7 +69,7 @@ class Reader:
             return None
         return self._end_of_activity(event)
 
-    def _end_of_activity(self, event: HistoryEvent) -> Done | None:
+    def _end_of_activity(self, event: HistoryEvent) -> Done | GivenUp | None:
         match event.event_type:
             case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
                 completed = event.activity_task_completed_event_attributes
@@ -96,8 +102,11 @@ class Reader:
         refused: bool = False,
         hint: str = "",
         last: bytes = b"",
-    ) -> Done | None:
-        found = plan.parse_activity_id(self._ids.pop(scheduled_id, ""))
+    ) -> Done | GivenUp | None:
+        activity_id = self._ids.pop(scheduled_id, "")
+        if activity_id == plan.COORDINATOR and failure:
+            return GivenUp(failure=failure)
+        found = plan.parse_activity_id(activity_id)
         if found is None:
             return None
         return Done(

@@ -24,6 +24,8 @@ CONTROL_NAMESPACE = "auroral-control"
 
 PRESENCE, CLAIM, GENERATE, RELEASE = "auroral.presence", "auroral.claim", "auroral.generate", "auroral.release"
 """Types of the activities; the ids of the last three end in `-` and the generator's number."""
+COORDINATOR = "coordinator"
+"""Id of the activity that says that the coordinator lives."""
 BEGIN, STOP, LET_GO = "begin", "stop", "release"
 """Signals of the control workflow."""
 

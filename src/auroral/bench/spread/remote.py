@@ -35,6 +35,9 @@ class RemoteGenerator:
         self._heard_s = time.monotonic()
         self._failure = ""
         self._told_ended = False
+        self._told_to_stop = False
+        self._unasked = ""
+        """Why it has stopped, or is about to, although this run did not ask it to."""
         self._cpu_s = 0.0
         self._max_rss_bytes = 0
 
@@ -52,6 +55,7 @@ class RemoteGenerator:
         if isinstance(frame, Go | StopSchedule | CleanUp) and not self.ended.is_set():
             if isinstance(frame, Go):
                 self._heard_s = time.monotonic()  # before, it had nothing to say
+            self._told_to_stop = self._told_to_stop or isinstance(frame, StopSchedule)
             self._send(frame)
 
     def measure(self) -> None:
@@ -95,7 +99,9 @@ class RemoteGenerator:
         self._max_rss_bytes = max(self._max_rss_bytes, heartbeat.max_rss_bytes)
         for account in accounts:
             self._say(account)
-        if heartbeat.ended is not None and not self._told_ended:
+        if heartbeat.ended is not None and heartbeat.ended.interrupted and not self._told_to_stop:
+            self.stopped_unasked("it stopped its schedule although this run did not ask it to")
+        elif heartbeat.ended is not None and not self._told_ended:
             self._told_ended = True
             self._say(
                 ScheduleEnded(
@@ -110,11 +116,19 @@ class RemoteGenerator:
         self.heard(data)
         if self.ended.is_set():
             return
+        if self._unasked:
+            # What it told counts; what it never sent, or did not wait for, was its to do.
+            self.fail(self._unasked)
+            return
         emptied = decode_heartbeat(data).emptied
         if emptied is None:
             self.fail("it ended before everything of its part had an outcome")
             return
         self._say(Drained(t_s=emptied.t_s, held=emptied.held, reason=emptied.reason))
+
+    def stopped_unasked(self, words: str) -> None:
+        """It stops, or has stopped, by itself: it counts as lost as soon as it has told all that it knows."""
+        self._unasked = self._unasked or words
 
     def released(self, answer: Released) -> None:
         """It has cleaned up."""
