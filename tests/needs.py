@@ -1,7 +1,7 @@
 """Provide what the tests need beyond Python, or say what to type: `python -m tests.needs`.
 
 A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs (with Go on
-PATH, or with the Go of a wheel), AWS's Session Manager plugin (with the same Go, into the checkout's cache),
+PATH, or with the Go of a wheel) and those of benchmarks/, AWS's Session Manager plugin (with the same Go, into the checkout's cache),
 OpenSearch's jars (with Maven), and checkov with an environment of its own. Chromium, Prometheus, Java and Maven come
 from the system's packages: installed here where that is allowed (Debian and Ubuntu, as root), else named with the line
 to type.
@@ -23,6 +23,7 @@ from auroral.errors import AuroralError
 from auroral.infra.terraform import LEAST_VERSION
 from auroral.local.binaries import LOCALDB, SCHEMA, SERVER, obtain_binaries
 from auroral.temporal.build import obtain_cli
+from benchmarks.engines_build import GO_RUNNER, INSTANT, obtain_program
 from tests.support import session_plugin_build
 from tests.support.opensearch import obtain
 from tests.support.terraform import MIRROR, find_mirror
@@ -199,6 +200,17 @@ def need_server(say: Callable[[str], None]) -> bool:
     return True
 
 
+def need_benchmark_programs(say: Callable[[str], None]) -> bool:
+    """See that the Go programs of the benchmarks are built, as for our server's."""
+    try:
+        for name in (INSTANT, GO_RUNNER):
+            asyncio.run(obtain_program(name, report=say))
+    except AuroralError as error:
+        say(f"the tests of benchmarks/ need their Go programs: {error}")
+        return False
+    return True
+
+
 def need_session_plugin(
     *,
     say: Callable[[str], None],
@@ -252,6 +264,7 @@ def main() -> int:
     there = [
         need_temporal(_say),
         need_server(_say),
+        need_benchmark_programs(_say),
         need_session_plugin(say=_say),
         need_opensearch(root=root, run=_run, say=_say),
         need_prometheus(root=root, run=_run, say=_say),
