@@ -1,10 +1,10 @@
 """Provide what the tests need beyond Python, or say what to type: `python -m tests.needs`.
 
-A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs and those of
-benchmarks/ (with Go on PATH, or with the Go of a wheel), AWS's Session Manager plugin (with the same Go, into the
-checkout's cache), OpenSearch's jars (with Maven), and checkov with an environment of its own. Chromium, Prometheus, Java
-and Maven come from the system's packages: installed here where that is allowed (Debian and Ubuntu, as root), else named
-with the line to type.
+A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs and those
+of benchmarks/ (with Go on PATH, or with the Go of a wheel), AWS's Session Manager plugin (with the same Go, into the
+checkout's cache), OpenSearch's jars (with Maven), and checkov with an environment of its own. Chromium, Prometheus,
+Java and Maven come from the system's packages: installed here where that is allowed (Debian and Ubuntu, as root),
+else named with the line to type.
 """
 
 from __future__ import annotations
