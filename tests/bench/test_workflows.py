@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from auroral.bench.steps import Activity, Timer, Workload
-from auroral.bench.workflows import INJECTED_FAILURE, _attempt_timeout, _decode_input, encode_input, wait_activity
+from auroral.bench.workflows import INJECTED_FAILURE, _attempt_timeout, _read_input, encode_input, wait_activity
 from auroral.bench.workload import block, builtin
 from tests.support.workloads import workloads
 
@@ -22,13 +22,13 @@ def test_the_interpreter_reads_what_a_start_carries(workload: Workload) -> None:
     else:
         (payload,) = payloads
         assert payload.metadata["encoding"] == b"json/plain"
-        assert _decode_input(payload.data).steps == workload.steps
+        assert _read_input(payload.data).steps == workload.steps
 
 
 def test_all_starts_of_a_workload_carry_the_same_bytes() -> None:
     first, second = (encode_input(builtin("state-transitions")).SerializeToString() for _ in range(2))
     assert first == second
-    assert _decode_input(b'{"steps":[]}') is _decode_input(b'{"steps":[]}')
+    assert _read_input(b'{"steps":[]}') is _read_input(b'{"steps":[]}')
 
 
 def test_the_input_is_compact() -> None:
@@ -40,7 +40,7 @@ def test_the_input_is_compact() -> None:
 
 def test_an_input_of_another_language_is_refused_for_good() -> None:
     with pytest.raises(ApplicationError, match="does not understand") as caught:
-        _decode_input(b'{"steps": [{"step": "nap"}]}')
+        _read_input(b'{"steps": [{"step": "nap"}]}')
     assert caught.value.non_retryable
 
 

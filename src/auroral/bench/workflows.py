@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -28,11 +27,11 @@ from auroral.bench.steps import (
     ContinueAsNew,
     Query,
     Signal,
-    Step,
     Timer,
     Update,
     Workload,
 )
+from auroral.bench.wire.inputs import ACTIVITY_NAME, Input, Work, decode_input
 from auroral.bench.workload import QUERY_NAME, SIGNAL_NAME, UPDATE_NAME, block
 
 __all__ = [
@@ -46,7 +45,6 @@ __all__ = [
     "encode_input",
 ]
 
-ACTIVITY_NAME = "auroral.activity"
 INJECTED_FAILURE = "auroral.injected-failure"
 """Type of the failures that a workload's failure rate asks for."""
 
@@ -54,40 +52,20 @@ _NOTHING = RawValue(Payload())
 _chance = Random()
 
 
-class _Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one run of a workflow gets; nothing at all where there are no steps."""
-
-    steps: tuple[Step, ...] = ()
-    run: int = 0
-    """Runs before this one in its continue-as-new chain."""
-    received: dict[int, int] = {}
-    """Signals and updates that came before they were waited for, by step."""
-
-
-class _Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one activity gets; nothing at all where it is to return at once."""
-
-    sleep_s: float = 0.0
-    failure_rate: float = 0.0
-    result_bytes: int = 0
-
-
 def encode_input(workload: Workload) -> Payloads:
     """The arguments of a start of this workload, the same for all of its starts."""
     if not workload.steps:
         return Payloads()
-    return Payloads(payloads=[_json_payload(_Input(steps=workload.steps))])
+    return Payloads(payloads=[_json_payload(Input(steps=workload.steps))])
 
 
 def _json_payload(value: Any) -> Payload:
     return Payload(metadata={"encoding": b"json/plain"}, data=msgspec.json.encode(value))
 
 
-# One run's workflows share their input, byte for byte.
-@lru_cache(maxsize=256)
-def _decode_input(data: bytes) -> _Input:
+def _read_input(data: bytes) -> Input:
     try:
-        return msgspec.json.decode(data, type=_Input)
+        return decode_input(data)
     except msgspec.DecodeError as error:
         raise ApplicationError(
             f"this worker does not understand the workload: {error}", type="auroral.input", non_retryable=True
@@ -104,7 +82,7 @@ class _Interpreter:
         self._received: dict[int, int] = {}
 
     async def interpret(self, argument: RawValue) -> None:
-        given = _decode_input(argument.payload.data)
+        given = _read_input(argument.payload.data)
         self._run = given.run
         for earlier, count in given.received.items():
             self._count(earlier, count)
@@ -132,7 +110,7 @@ class _Interpreter:
 
     async def _start_children(self, step: Child) -> None:
         info = workflow.info()
-        arguments = [RawValue(_json_payload(_Input(steps=step.steps)))] if step.steps else []
+        arguments = [RawValue(_json_payload(Input(steps=step.steps)))] if step.steps else []
 
         def child() -> Awaitable[Any]:
             number = self._children
@@ -152,10 +130,10 @@ class _Interpreter:
             await workflow.wait_condition(lambda: self._received.get(index, 0) >= count)
         self._received[index] -= count
 
-    def _continue(self, given: _Input, step: ContinueAsNew) -> None:
+    def _continue(self, given: Input, step: ContinueAsNew) -> None:
         if self._run < step.times:
             early = {index: count for index, count in self._received.items() if count}
-            following = _Input(steps=given.steps, run=self._run + 1, received=early)
+            following = Input(steps=given.steps, run=self._run + 1, received=early)
             workflow.continue_as_new(RawValue(_json_payload(following)))
 
     def _count(self, step: int, count: int = 1) -> int:
@@ -186,7 +164,7 @@ class _RemoteActivity:
         step = self._step
         if not (duration_s or step.failure_rate or step.result_bytes or self._payload):
             return []
-        work = _Work(sleep_s=duration_s, failure_rate=step.failure_rate, result_bytes=step.result_bytes)
+        work = Work(sleep_s=duration_s, failure_rate=step.failure_rate, result_bytes=step.result_bytes)
         return [RawValue(_json_payload(work)), *self._payload]
 
 
@@ -276,7 +254,7 @@ async def wait_activity(work: Any = None, payload: Any = None) -> bytes | None:
     """Wait without using CPU, then fail or return as told."""
     if work is None:
         return None
-    told = msgspec.convert(work, _Work)
+    told = msgspec.convert(work, Work)
     if told.sleep_s > 0:
         await asyncio.sleep(told.sleep_s)
     if told.failure_rate and _chance.random() < told.failure_rate:

@@ -1,4 +1,4 @@
-"""What workflows and activities are given, byte for byte as the SDK engine's interpreter has it. Pure."""
+"""What workflows and activities are given, by either engine. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     steps: tuple[Step, ...] = ()
     run: int = 0
+    """Runs before this one in its continue-as-new chain."""
     received: dict[int, int] = {}
+    """Signals and updates that came before they were waited for, by step."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,7 +41,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class _Sleep(msgspec.Struct, frozen=True, kw_only=True):
-    """What the interpreter's own `_Work` becomes: a default is left out by identity, and a step's zero is another."""
+    """What the interpreter's `Work` becomes: a default is left out by identity, and a step's zero is another."""
 
     sleep_s: float
     failure_rate: float = 0.0
