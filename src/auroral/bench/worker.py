@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from temporalio.runtime import Runtime
     from temporalio.worker import Worker
 
+    from auroral.temporal.spec import ConnectionSpec
+
 _GRACE_S = 0.5
 """What activities that wait get to end by themselves; the server gives them to nobody else, the run is over."""
 _SHUTDOWN_S = 3.0
@@ -148,7 +150,7 @@ async def serve(pipes: Pipes) -> None:
     pipes.emit(Hello(pid=os.getpid(), metrics_port=metrics_port))
     identity = str(identity_of(order, pid=os.getpid(), host=socket.gethostname()))
     connecting = asyncio.create_task(connect_when_possible(order, runtime, identity))
-    ended = asyncio.create_task(_until_end_of_input(pipes))
+    ended = asyncio.create_task(until_end_of_input(pipes))
     await asyncio.wait({connecting, ended}, return_when=asyncio.FIRST_COMPLETED)
     if not connecting.done():
         return
@@ -156,27 +158,34 @@ async def serve(pipes: Pipes) -> None:
 
 
 async def connect_when_possible(order: WorkerOrder, runtime: Runtime, identity: str) -> Client:
-    """Connect, and wait for the namespace: a new one is unknown to a frontend for some seconds.
+    """Connect, and wait for the namespace. Tries for `connect_timeout_s`, then raises `TargetError`."""
+    from auroral.temporal.connect import connect
 
-    Tries for `connect_timeout_s`, then raises `TargetError`.
+    target = order.connection
+    give_up_s = asyncio.get_running_loop().time() + target.connect_timeout_s
+    client = await connect(target, runtime=runtime, identity=identity, patience_s=target.connect_timeout_s)
+    await namespace_known(client, target, give_up_s=give_up_s)
+    return client
+
+
+async def namespace_known(client: Client, target: ConnectionSpec, *, give_up_s: float) -> None:
+    """Wait for the namespace: a new one is unknown to a frontend for some seconds.
+
+    Raises `TargetError` when the loop's clock says `give_up_s`.
     """
     from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
     from temporalio.service import RPCError, RPCStatusCode
 
-    from auroral.temporal.connect import connect
     from auroral.temporal.rpc import target_error
 
-    target = order.connection
     loop = asyncio.get_running_loop()
-    give_up_s = loop.time() + target.connect_timeout_s
-    client = await connect(target, runtime=runtime, identity=identity, patience_s=target.connect_timeout_s)
     while True:
         try:
             await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=target.namespace))
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 # Not every server lets everyone ask; the worker's own polls will tell.
-                return client
+                return
             if loop.time() >= give_up_s:
                 raise target_error(
                     error,
@@ -185,7 +194,7 @@ async def connect_when_possible(order: WorkerOrder, runtime: Runtime, identity: 
                 ) from error
             await asyncio.sleep(_NAMESPACE_WAIT_S)
         else:
-            return client
+            return
 
 
 async def poll(workers: Sequence[Worker], *, until: asyncio.Future[None], ready: Callable[[], None]) -> None:
@@ -205,7 +214,8 @@ async def poll(workers: Sequence[Worker], *, until: asyncio.Future[None], ready:
     await asyncio.wait([asyncio.create_task(worker.shutdown()) for worker in workers], timeout=_SHUTDOWN_S)
 
 
-async def _until_end_of_input(pipes: Pipes) -> None:
+async def until_end_of_input(pipes: Pipes) -> None:
+    """Return when the parent is gone."""
     while await pipes.read_line() is not None:
         pass
 

@@ -16,7 +16,7 @@ from auroral.bench.pipes import Pipes
 from auroral.bench.protocol import Hello, Ready, WorkerOrder
 from auroral.bench.wire import readings
 from auroral.bench.wire.endpoint import Endpoint
-from auroral.bench.worker import identity_of, options_for
+from auroral.bench.worker import identity_of, namespace_known, options_for, until_end_of_input
 from auroral.errors import TargetError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from auroral.bench.wire.queue_worker import QueueWorker
     from auroral.temporal.wire.service import WireServiceClient
 
-_NAMESPACE_WAIT_S = 0.5
 _SHUTDOWN_S = 1.5
 """A server that does not answer holds the end up no longer."""
 _GRACE_S = 0.5
@@ -44,7 +43,7 @@ async def run_worker(order: WorkerOrder, pipes: Pipes) -> None:
     pipes.emit(Hello(pid=os.getpid(), metrics_port=port))
     identity = str(identity_of(order, pid=os.getpid(), host=socket.gethostname()))
     connecting = asyncio.create_task(_connect(order, identity))
-    ended = asyncio.create_task(_until_end_of_input(pipes))
+    ended = asyncio.create_task(until_end_of_input(pipes))
     await asyncio.wait({connecting, ended}, return_when=asyncio.FIRST_COMPLETED)
     if not connecting.done():
         return
@@ -136,35 +135,10 @@ def _resolve_if(worker: QueueWorker, future: asyncio.Future[None]) -> None:
 
 
 async def _connect(order: WorkerOrder, identity: str) -> WireServiceClient:
-    """Connect, and wait for the namespace: a new one is unknown to a frontend for some seconds."""
-    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-    from temporalio.service import RPCError, RPCStatusCode
-
-    from auroral.temporal.rpc import target_error
     from auroral.temporal.wire.connect import connect_wire
 
     target = order.connection
-    loop = asyncio.get_running_loop()
-    give_up_s = loop.time() + target.connect_timeout_s
+    give_up_s = asyncio.get_running_loop().time() + target.connect_timeout_s
     client, service = await connect_wire(target, identity=identity, patience_s=target.connect_timeout_s)
-    while True:
-        try:
-            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=target.namespace))
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                # Not every server lets everyone ask; the worker's own polls will tell.
-                return service
-            if loop.time() >= give_up_s:
-                raise target_error(
-                    error,
-                    f"namespace {target.namespace} at {target.address}",
-                    hint="create the namespace, or name an existing one with --namespace",
-                ) from error
-            await asyncio.sleep(_NAMESPACE_WAIT_S)
-        else:
-            return service
-
-
-async def _until_end_of_input(pipes: Pipes) -> None:
-    while await pipes.read_line() is not None:
-        pass
+    await namespace_known(client, target, give_up_s=give_up_s)
+    return service
