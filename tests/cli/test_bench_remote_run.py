@@ -483,6 +483,27 @@ def test_an_interrupt_at_any_time_leaves_no_generators(bench: Bench, at_s: float
     assert all(one.status == "STOPPED" for one in bench.aws.world.standalone)
 
 
+@pytest.mark.parametrize("at_s", [340, 400])
+def test_a_second_interrupt_names_the_generators_that_wait_on(bench: Bench, at_s: float) -> None:
+    bench.lasts_s = 600.0
+    bench.clock.interrupt_at(at_s)
+    bench.clock.interrupt_at(at_s + 1)
+    assert bench.run(flags=SPREAD, workers=2) == 4
+    assert len(bench.agents) == 3
+    assert "up to 3 tasks that generate wait or run, and cost money" in bench.said
+    cluster, started_by = bench.aws.world.names.cluster, bench.aws.changes("run_task")[0].arguments["startedBy"]
+    assert f"aws ecs list-tasks --cluster {cluster} --started-by {started_by}" in bench.said
+
+
+def test_generators_that_are_never_taken_are_told_by_what_aws_said(bench: Bench) -> None:
+    bench.aws.faults.throttle("ecs:RunTask", times=None)
+    assert bench.run(flags=SPREAD, workers=2) == 3
+    assert "0 of 3 generators run after 15 m" in bench.said
+    assert "ecs:RunTask failed: ThrottlingException" in bench.said
+    assert "tasks that generate wait" not in bench.said
+    left_clean(bench)
+
+
 def test_a_generator_that_ends_before_the_run_ends_it(bench: Bench) -> None:
     bench.agents_last_s = 4.0
     assert bench.run(flags=SPREAD, workers=2) == 3

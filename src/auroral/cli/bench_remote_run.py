@@ -199,7 +199,7 @@ def run(
         return _without_results(process, acted, plan, running, came)
     fetch, _ = follow_up(task.arn, plan.run_id, acted.flags)
     _bring(process, plan, running, place, directory, door=door, fetch=fetch, as_json=json, sleep=sleep)
-    if came.workers_left and not keep_workers:
+    if (came.workers_left and not keep_workers) or running.machine.agents_left:
         process.err(f"warning: {running.left()}")
     if came.halted is not None:
         raise HaltedError(came.halted)
@@ -265,7 +265,7 @@ def _without_results(process: Process, acted: Operated, plan: RemotePlan, runnin
             process.out(f"run {plan.run_id}, task {task.id}\nresults, once it is over: {fetch}\nthen: {back}")
             return ExitCode.OK
         process.err(f"results, once it is over: {fetch}")
-    if came.workers_left and not plan.keep_workers:
+    if (came.workers_left and not plan.keep_workers) or running.machine.agents_left:
         process.err(f"warning: {running.left()}")
     if came.halted is None:
         raise TargetError("the generator was lost sight of", hint="`auroral cluster status` says how the cluster is")

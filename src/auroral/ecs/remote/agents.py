@@ -67,6 +67,11 @@ class Agents:
         return sum(task.status == "RUNNING" for task in self._tasks.values())
 
     @property
+    def stopped(self) -> int:
+        """Those that have stopped."""
+        return self.known - len(self.left)
+
+    @property
     def left(self) -> list[TaskSeen]:
         """Those that have not stopped."""
         return [task for task in self._tasks.values() if task.status != "STOPPED"]

@@ -83,6 +83,16 @@ class RemoteMachine:
         return self._there
 
     @property
+    def agents_left(self) -> int:
+        """Generators of a run over several tasks that were asked for, and have not been seen to stop."""
+        plan = self._agents.plan
+        if plan is None or "agents" not in self._asked_s:
+            return 0
+        if self.phase is Phase.DONE:  # by then all that were started have been seen
+            return len(self._agents.left)
+        return plan.count - self._agents.stopped
+
+    @property
     def touched(self) -> bool:
         """Whether anything was asked of the cluster."""
         return bool(self._asked_s)
@@ -229,7 +239,8 @@ class RemoteMachine:
         elif self._waited_s(now_s) > plan.come_s:
             self.short = True
             told = f"{agents.running} of {agents.plan.count} generators run after {format_duration(plan.come_s)}"
-            self._give_up(Halted(reason=f"{told}; {self._instances(seen)}", hint=self._again), now_s)
+            why = f"; {self._refused}" if self._refused else ""
+            self._give_up(Halted(reason=f"{told}; {self._instances(seen)}{why}", hint=self._again), now_s)
         elif agents.known < agents.plan.count and self._may_ask("agents", now_s):
             return Act(calls=agents.plan.start(), say=f"starting {agents.plan.count} generators")
         else:

@@ -113,6 +113,12 @@ class RemoteRun:
         task = self.machine.generator
         running = task is not None and task.status != "STOPPED"
         words = [f"the generator, task {task.id}, runs"] if task is not None and running else []
+        if self._plan.agents is not None and self.machine.agents_left:
+            words.append(
+                f"up to {self.machine.agents_left} tasks that generate wait or run, and cost money; stop each that is "
+                f"listed: aws ecs list-tasks --cluster {self._plan.cluster} --started-by "
+                f"{self._plan.agents.started_by}"
+            )
         if self.machine.workers_left:
             words.append(f"{self.machine.workers_left} workers run, and cost money: {self._back}")
         return "; ".join(words) or "no workers run"
