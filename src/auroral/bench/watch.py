@@ -197,8 +197,9 @@ class Watcher:
     ) -> None:
         closed: Closed | None = None
         while closed is None:
+            reply, first = first, None
             try:
-                response, first = await self._reply(request, first), None
+                response = await self._reply(request, reply)
             except RPCError as error:
                 self._contact.failed_us = self._clock.now_us()
                 if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
@@ -227,12 +228,12 @@ class Watcher:
         self._ended(flight, closed)
 
     async def _reply(
-        self, request: GetWorkflowExecutionHistoryRequest, first: Reply
+        self, request: GetWorkflowExecutionHistoryRequest, reply: Reply
     ) -> GetWorkflowExecutionHistoryResponse:
-        if isinstance(first, RPCError):
-            raise first
-        if first is not None:
-            return first
+        if isinstance(reply, RPCError):
+            raise reply
+        if reply is not None:
+            return reply
         poll = self._service.get_workflow_execution_history(request, retry=False, timeout=_POLL_TIMEOUT)
         return await bounded(poll, POLL_TIMEOUT_S + 1)
 
