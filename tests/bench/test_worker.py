@@ -65,6 +65,11 @@ def test_no_queue_gets_less_than_the_sdk_needs() -> None:
     assert min(one.local_activities for one in options) == 1
 
 
+def test_a_cache_that_is_switched_off_stays_so() -> None:
+    without = msgspec.structs.replace(order(queues=3), settings=WorkerSettings(max_cached_workflows=0))
+    assert {one.cached_workflows for one in options_for(without)} == {0}
+
+
 def test_the_identity_says_what_the_preflight_compares() -> None:
     identity = identity_of(order(), pid=17, host="here")
     assert WorkerIdentity.parse(str(identity)) == identity

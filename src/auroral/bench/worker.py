@@ -60,7 +60,9 @@ def options_for(order: WorkerOrder) -> list[Options]:
             local_activities=_part(settings.max_concurrent_local_activities, queues, number),
             workflow_pollers=_part(settings.workflow_task_pollers, queues, number, least=_FEWEST),
             activity_pollers=_part(settings.activity_task_pollers, queues, number),
-            cached_workflows=_part(settings.max_cached_workflows, queues, number),
+            cached_workflows=_part(
+                settings.max_cached_workflows, queues, number, least=min(1, settings.max_cached_workflows)
+            ),
         )
         for number in range(queues)
     ]

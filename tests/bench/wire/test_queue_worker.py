@@ -99,6 +99,16 @@ def test_the_pollers_are_shared_out_as_the_sdk_does() -> None:
     assert (least.worker._normal._most, least.worker._sticky._most) == (1, 1)
 
 
+def test_without_a_cache_there_is_no_sticky_queue() -> None:
+    bench = Bench(cached_workflows=0)
+    assert bench.worker._normal._most == 32
+    bench.bring("timer")
+    (sent,) = bench.calls.of("RespondWorkflowTaskCompleted")
+    assert not sent.request.HasField("sticky_attributes")
+    bench.accept()
+    assert (bench.sticky, len(bench.worker.cache), bench.worker.cache.evictions) == ([], 0, 0)
+
+
 def test_slots_bound_what_is_held_and_polled_for() -> None:
     bench = Bench(workflow_tasks=5)
     for number in range(20):

@@ -45,6 +45,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     nonsticky_ratio: float
     """Share of the workflow pollers that serve the normal queue."""
     cached_workflows: int
+    """0: none, and no sticky queue."""
     eager_activities: int
     """The most that one workflow task reserves; 0: none."""
     sticky_timeout_s: float
@@ -85,7 +86,7 @@ class QueueWorker:
             self.activities,
             **given,
             task_queue=settings.task_queue,
-            sticky_queue=self._sticky_queue,
+            sticky_queue=self._sticky_queue if settings.cached_workflows else "",
             sticky_timeout_s=settings.sticky_timeout_s,
             eager=self._eager,
             on_free=self._workflow_freed,
@@ -94,6 +95,8 @@ class QueueWorker:
         self._tasks = tasks
         # As the SDK shares them out.
         normal_polls = max(1, int(settings.workflow_pollers * settings.nonsticky_ratio))
+        if not settings.cached_workflows:
+            normal_polls = settings.workflow_pollers
 
         def poller(request: Message, method: str, **rest: object) -> Poller:
             return Poller(calls, timers, readings, random, method=method, request=request, on_fatal=on_fatal, **rest)  # type: ignore[arg-type]

@@ -53,7 +53,8 @@ class WorkflowTasks:
         on_kept: Callable[[], None],
     ) -> None:
         """`eager` says how many activities one task may reserve now; `on_free` is called when a slot is free again,
-        `on_kept` when a run stays open and so has its next task in the sticky queue.
+        `on_kept` when a run stays open and so has its next task in the sticky queue. Where that has no name, each
+        task comes with the whole history, and no run is kept.
         """
         self._answers = answers
         self._readings = readings
@@ -72,11 +73,13 @@ class WorkflowTasks:
         self._closing.capabilities.discard_speculative_workflow_task_with_events = True
         self._going_on = RespondWorkflowTaskCompletedRequest(return_new_workflow_task=True)
         self._going_on.MergeFrom(self._closing)
-        sticky = self._going_on.sticky_attributes
-        sticky.worker_task_queue.name = sticky_queue
-        sticky.worker_task_queue.kind = TaskQueueKind.TASK_QUEUE_KIND_STICKY
-        sticky.worker_task_queue.normal_name = task_queue
-        sticky.schedule_to_start_timeout.FromTimedelta(timedelta(seconds=sticky_timeout_s))
+        self._keeps = bool(sticky_queue)
+        if self._keeps:
+            sticky = self._going_on.sticky_attributes
+            sticky.worker_task_queue.name = sticky_queue
+            sticky.worker_task_queue.kind = TaskQueueKind.TASK_QUEUE_KIND_STICKY
+            sticky.worker_task_queue.normal_name = task_queue
+            sticky.schedule_to_start_timeout.FromTimedelta(timedelta(seconds=sticky_timeout_s))
         self._failure = RespondWorkflowTaskFailedRequest(identity=identity, namespace=namespace)
         self._failure.worker_version.build_id = build_id
 
@@ -124,9 +127,10 @@ class WorkflowTasks:
             self._cache.drop(run_id)
             request.CopyFrom(self._closing)
         else:
-            self._cache.keep(run_id, run)
             request.CopyFrom(self._going_on)
-            self._on_kept()
+            if self._keeps:
+                self._cache.keep(run_id, run)
+                self._on_kept()
         request.task_token = task.task_token
         reserved = 0
         if commands:
