@@ -13,6 +13,7 @@ import pytest
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from auroral.bench.protocol import CleanUp, Drained, Go, ScheduleEnded, StopSchedule
@@ -133,6 +134,16 @@ def control(temporal_server, tmp_path_factory) -> str:
     spec = ConnectionSpec(address=temporal_server.address, namespace=name)
     asyncio.run(connect_control(spec, patience_s=5.0, usable_s=20.0, identity="tests", report=print))
     return name
+
+
+@activity.defn(name=plan.PRESENCE)
+async def gone_presence(self: Spread) -> None:
+    """A coordinator that says nothing for too long once the run is under way, though it lives."""
+    while not self._begun:
+        activity.heartbeat()
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1.5)
+    raise ApplicationError("as if by a timeout", non_retryable=True)
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -263,3 +274,32 @@ async def test_one_that_is_terminated_by_somebody_loses_its_generators(
         await client.get_workflow_handle(plan.workflow_id(unique)).terminate()
         await until(lambda: all(generator.lost for generator in running.generators))
         assert "somebody has terminated the control workflow" in running.generators[0].error().message
+
+
+async def test_a_run_too_large_for_its_claims_is_refused_before_anything_is_started(
+    temporal_server, unique: str, control: str, monkeypatch
+) -> None:
+    monkeypatch.setattr(plan, "_MOST_ORDERS_BYTES", 100)
+    running, _ = await spread(temporal_server.address, unique, control)
+    async with running:
+        with pytest.raises(UsageError, match=r"each of the 2 generators is told all of the run.*at most 50 bytes"):
+            await running.open()
+    with pytest.raises(RPCError):
+        await status(temporal_server.address, control, unique)
+
+
+async def test_generators_that_gave_their_coordinator_up_are_lost_with_all_that_they_told(
+    temporal_server, unique: str, control: str, monkeypatch
+) -> None:
+    monkeypatch.setattr(Spread, "_presence", gone_presence)
+    async with agents(temporal_server.address, control):
+        running, _ = await spread(temporal_server.address, unique, control)
+        async with running:
+            await running.open()
+            said = listen(running)
+            for generator in running.generators:
+                generator.send(Go(epoch_unix_us=1, clock_offset_us=0))
+            await until(lambda: all(generator.ended.is_set() for generator in running.generators))
+    assert all(generator.lost for generator in running.generators)
+    assert "nothing was heard of the coordinator for 15 s" in running.generators[0].error().message
+    assert [type(frame) for _, frame in said] == [Account, Account], "no schedule has come to its end"

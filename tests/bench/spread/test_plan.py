@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
-from auroral.bench.manifest import LANGUAGE_VERSION
+from auroral.bench.manifest import LANGUAGE_VERSION, ManifestWorkload
 from auroral.bench.spread import plan
 from auroral.bench.spread.plan import ClaimOrder, SpreadOrder
 from auroral.temporal.spec import ConnectionSpec
@@ -18,6 +20,18 @@ def test_orders_are_read_back_from_their_payloads() -> None:
     assert plan.read(msgspec.json.decode(text), SpreadOrder) == made
     with pytest.raises(ValueError, match="missing required field"):
         plan.read({}, SpreadOrder)
+
+
+@pytest.mark.parametrize(("generators", "steps", "fits"), [(64, 20, True), (64, 2_000, False), (2, 2_000, True)])
+def test_orders_that_no_message_could_carry_are_refused(generators: int, steps: int, fits: bool) -> None:
+    definition = {"steps": [{"activity": {"duration": "100ms..600ms", "result": "10B"}}] * steps}
+    workload = ManifestWorkload(name="long", weight=1.0, definition=definition, digest="")
+    made = order(workloads=[workload], generator_processes=generators)
+    bytes_of_all = generators * len(json.dumps(plan.plain(made), separators=(",", ":")))
+    assert (bytes_of_all < 4 * 1024 * 1024) == fits
+    assert (plan.oversize(made) == "") == fits
+    if not fits:
+        assert "each of the 64 generators is told all of the run" in plan.oversize(made)
 
 
 def test_nothing_secret_travels() -> None:

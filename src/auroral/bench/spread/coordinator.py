@@ -145,6 +145,9 @@ class Spread:
             drain_timeout_s=settings.drain_timeout_s,
             others_s=settings.worker_wait_s + settings.settle_timeout_s + settings.cleanup_timeout_s,
         )
+        oversize = plan.oversize(order.claim)
+        if oversize:
+            raise UsageError(oversize, hint="take fewer generators, or workloads of fewer steps")
         try:
             self._handle = await client.start_workflow(
                 plan.WORKFLOW_TYPE,

@@ -57,6 +57,8 @@ CLOCK_NOTED_US = 50_000
 CLOCK_DOUBT_US = 1_000_000
 """Beyond this its part did not run when it was asked to: the measurement is in doubt."""
 
+_MOST_ORDER_BYTES = 1_000_000
+_MOST_ORDERS_BYTES = 3_500_000
 _ALL_BYTES = 4 * 1024 * 1024
 _LEAST_BYTES, _MOST_BYTES = 64 * 1024, 256 * 1024
 
@@ -171,6 +173,21 @@ def heartbeat_bytes(generators: int) -> int:
     DSQL beyond 1 MiB (its limit for a column).
     """
     return min(_MOST_BYTES, max(_LEAST_BYTES, _ALL_BYTES // generators))
+
+
+def oversize(claim: ClaimOrder) -> str:
+    """Why a run's claims cannot travel; empty: they can.
+
+    All of them are commands in one answer to a workflow task, and a frontend refuses a message beyond 4 MiB.
+    """
+    size_bytes, parts = len(msgspec.json.encode(claim)), claim.manifest.generator_processes
+    most_bytes = min(_MOST_ORDER_BYTES, _MOST_ORDERS_BYTES // parts)
+    if size_bytes <= most_bytes:
+        return ""
+    return (
+        f"each of the {parts} generators is told all of the run, workloads and stages included: expected at most "
+        f"{most_bytes:,} bytes, not {size_bytes:,}"
+    )
 
 
 def order_of(
