@@ -8,12 +8,17 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.service import RPCStatusCode
 
 from auroral.bench.protocol import ChildFailed, Hello, WorkerOrder, encode
 from auroral.bench.wire.worker import make_workers, shut_down
+from auroral.bench.worker import namespace_known
 from auroral.bench.workload import builtin
 from auroral.errors import TargetError
+from auroral.temporal.spec import ConnectionSpec
+from auroral.temporal.wire.connect import connect_wire
+from benchmarks.frontend_process import FrontendProcess
 from tests.bench.test_worker import Worker
 from tests.bench.test_worker import order as sdk_order
 from tests.bench.wire.doubles import Calls
@@ -67,6 +72,21 @@ def test_metrics_are_served_from_the_first_word_on_and_the_end_of_input_ends_it(
     began_s = time.monotonic()
     assert process.ended() == (0, [], "")
     assert time.monotonic() - began_s < 5
+
+
+async def test_a_namespace_that_does_not_come_is_told_with_what_to_do() -> None:
+    with FrontendProcess() as frontend:
+        target = ConnectionSpec(address=frontend.address, namespace="other")
+        client, service = await connect_wire(target)
+        now_s = asyncio.get_running_loop().time()
+        with pytest.raises(TargetError, match=f"namespace other at {frontend.address}: NOT_FOUND") as caught:
+            await namespace_known(client, target, give_up_s=now_s)
+        assert "--namespace" in caught.value.hint
+        waiting = asyncio.ensure_future(namespace_known(client, target, give_up_s=now_s + 60))
+        await client.workflow_service.register_namespace(RegisterNamespaceRequest(namespace="other"))
+        async with asyncio.timeout(10):
+            await waiting
+        await service.close()
 
 
 async def test_several_queues_share_what_the_process_has() -> None:
