@@ -51,12 +51,14 @@ class MadeUp:
         self.refuses: ApplicationError | None = None
         self.loses: int | None = None
         self.go_on = asyncio.Event()
+        self.own_queue = queue
+        """Where they say that they take their tasks."""
 
     @activity.defn(name=plan.CLAIM)
     async def claim(self, plain: dict[str, Any], number: int) -> Any:
         if self.refuses is not None:
             raise self.refuses
-        return plan.plain(Claim(generator=number, queue=self.queue, seen=seen(number)))
+        return plan.plain(Claim(generator=number, queue=self.own_queue, seen=seen(number)))
 
     @activity.defn(name=plan.GENERATE)
     async def generate(self, plain: dict[str, Any]) -> bytes:
@@ -303,3 +305,23 @@ async def test_generators_that_gave_their_coordinator_up_are_lost_with_all_that_
     assert all(generator.lost for generator in running.generators)
     assert "nothing was heard of the coordinator for 15 s" in running.generators[0].error().message
     assert [type(frame) for _, frame in said] == [Account, Account], "no schedule has come to its end"
+
+
+async def test_a_run_that_is_stopped_before_its_parts_are_taken_has_lost_nobody(
+    temporal_server, unique: str, control: str
+) -> None:
+    async with agents(temporal_server.address, control) as made:
+        made.own_queue = f"{unique}-nobody-yet"
+        running, _ = await spread(temporal_server.address, unique, control)
+        async with running:
+            await running.open()
+            said = listen(running)
+            for generator in running.generators:
+                generator.send(Go(epoch_unix_us=1, clock_offset_us=0))
+            await asyncio.sleep(0.5)
+            for generator in running.generators:
+                generator.send(StopSchedule(drain_timeout_s=5.0))
+            await until(lambda: len(said) == 4 or all(generator.ended.is_set() for generator in running.generators))
+            assert [type(frame) for _, frame in said] == [ScheduleEnded, Drained] * 2
+            assert not any(generator.lost for generator in running.generators)
+            await running.end(at_once=True)

@@ -78,8 +78,10 @@ def test_a_silence_with_the_last_that_was_heard(kind: TimeoutType.ValueType, wor
 
 
 def test_a_cancelled_activity() -> None:
-    done = reader().read(event(7, "activity_task_canceled", scheduled_event_id=5))
+    done = reader().read(event(7, "activity_task_canceled", scheduled_event_id=5, started_event_id=6))
     assert done == Done(kind=plan.GENERATE, generator=3, failure="it was stopped")
+    done = reader().read(event(7, "activity_task_canceled", scheduled_event_id=5))
+    assert done == Done(kind=plan.GENERATE, generator=3, failure="it was stopped", untaken=True)
 
 
 @pytest.mark.parametrize(

@@ -310,17 +310,23 @@ class Spread:
             self._claimed(said)
         elif self.generators:
             generator = self.generators[said.generator]
-            if said.kind == plan.GENERATE and said.failure:
-                if said.last:
-                    self._safely(generator, said.last)
-                generator.fail(said.failure)
-            elif said.kind == plan.GENERATE:
-                self._safely(generator, said.data, last=True)
+            if said.kind == plan.GENERATE:
+                self._generated(generator, said)
             elif said.failure:
                 generator.end()  # it had told everything before
             else:
                 generator.released(msgspec.json.decode(said.data, type=Released))
         self._changed.set()
+
+    def _generated(self, generator: RemoteGenerator, said: Done) -> None:
+        if not said.failure:
+            self._safely(generator, said.data, last=True)
+        elif said.untaken and self._stopped:
+            generator.never_began()
+        else:
+            if said.last:
+                self._safely(generator, said.last)
+            generator.fail(said.failure)
 
     def _workflow_ended(self, said: Over) -> None:
         self._over = said

@@ -35,6 +35,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     last: bytes = b""
     """Its last heartbeat, where it was lost by silence."""
+    untaken: bool = False
+    """Whether it was cancelled before its agent had taken it."""
 
 
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,8 @@ class Reader:
                 return self._done(late.scheduled_event_id, failure=_words(late.failure), last=last)
             case EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
                 canceled = event.activity_task_canceled_event_attributes
-                return self._done(canceled.scheduled_event_id, failure="it was stopped")
+                untaken = not canceled.started_event_id
+                return self._done(canceled.scheduled_event_id, failure="it was stopped", untaken=untaken)
             case _:
                 return None
 
@@ -102,6 +105,7 @@ class Reader:
         refused: bool = False,
         hint: str = "",
         last: bytes = b"",
+        untaken: bool = False,
     ) -> Done | GivenUp | None:
         activity_id = self._ids.pop(scheduled_id, "")
         if activity_id == plan.COORDINATOR and failure:
@@ -110,7 +114,14 @@ class Reader:
         if found is None:
             return None
         return Done(
-            kind=found[0], generator=found[1], data=data, failure=failure, refused=refused, hint=hint, last=last
+            kind=found[0],
+            generator=found[1],
+            data=data,
+            failure=failure,
+            refused=refused,
+            hint=hint,
+            last=last,
+            untaken=untaken,
         )
 
 

@@ -126,6 +126,13 @@ class RemoteGenerator:
             return
         self._say(Drained(t_s=emptied.t_s, held=emptied.held, reason=emptied.reason))
 
+    def never_began(self) -> None:
+        """The run was stopped before its part began."""
+        if not self.ended.is_set():
+            self._told_ended = True
+            self._say(ScheduleEnded(t_s=0.0, scheduled=0, interrupted=True))
+            self._say(Drained(t_s=0.0, held=0))
+
     def stopped_unasked(self, words: str) -> None:
         """It stops, or has stopped, by itself: it counts as lost as soon as it has told all that it knows."""
         self._unasked = self._unasked or words
