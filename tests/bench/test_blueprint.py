@@ -69,6 +69,20 @@ def test_the_wire_engine_runs_the_built_in_workloads_alone() -> None:
     assert "--engine sdk" in told.value.hint
 
 
+def test_workers_of_the_wire_engine_take_the_built_in_workloads_alone() -> None:
+    def read(_: Path) -> str:
+        return 'name = "own"\n[[steps]]\nsignal = {}\n'
+
+    own = BenchSettings(workloads=(WorkloadChoice(source="own.toml"),), worker_only=True)
+    assert plan_workers(own, manifest=None, read_text=read).task_queues == [SEPARATE_TASK_QUEUE]
+    with pytest.raises(ConfigurationError, match="signal"):
+        plan_workers(msgspec.structs.replace(own, engine="wire"), manifest=None, read_text=read)
+    made = blueprint(msgspec.structs.replace(own, worker_only=False), files={"own.toml": read(Path())})
+    changed = msgspec.structs.replace(made.manifest, engine="wire")
+    with pytest.raises(ConfigurationError, match="signal"):
+        plan_workers(BenchSettings(worker_only=True), manifest=changed, read_text=nothing_to_read)
+
+
 def test_a_run_has_task_queues_of_its_own_unless_it_names_them() -> None:
     assert blueprint(BenchSettings()).manifest.task_queues == ["r1"]
     assert blueprint(BenchSettings(task_queues=3)).manifest.task_queues == ["r1-0", "r1-1", "r1-2"]

@@ -114,9 +114,13 @@ def plan_workers(settings: BenchSettings, *, manifest: Manifest | None, read_tex
     if manifest is None:
         queues, workloads = task_queues(settings, ""), _load_workloads(settings, read_text)
         weights, rate_per_s = [choice.weight for choice in settings.workloads], settings.peak_rate_per_s
+        engine = settings.engine
     else:
         queues, workloads = manifest.task_queues, [from_plain(each.definition) for each in manifest.workloads]
         weights, rate_per_s = [each.weight for each in manifest.workloads], manifest.arrival.peak_rate_per_s
+        engine = manifest.engine
+    if engine == "wire":
+        require_supported(workloads)
     # How many processes share the load is not known here: any one may have to carry all of it.
     slots, note = _slots_for(settings, workloads, weights, rate_per_s)
     return WorkerPlan(task_queues=queues, activity_slots=slots, note=note)
