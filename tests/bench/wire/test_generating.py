@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,12 +15,14 @@ import msgspec
 import pytest
 from temporalio.api.workflowservice import v1 as api
 
+from auroral.bench.fleet import Child
 from auroral.bench.generator import _unless_broken, build
 from auroral.bench.protocol import Drained, GeneratorOrder, Go, Hello
 from auroral.bench.scrape import fetch
 from auroral.bench.wire.generating import WireEngine
-from auroral.errors import TargetError
+from auroral.errors import ExitCode, TargetError
 from auroral.temporal.spec import ConnectionSpec
+from benchmarks.frontend_process import FrontendProcess
 from tests.bench.test_load import order
 from tests.bench.wire.test_worker import order as worker_order
 
@@ -189,6 +192,18 @@ async def test_polls_refused_before_the_schedule_begins_end_the_generator() -> N
         with pytest.raises(TargetError, match="refuses polls: PERMISSION_DENIED: not you"):
             await asyncio.wait_for(waiting, 10)
         await engine.stop()
+
+
+async def test_the_process_says_so_without_waiting_for_its_schedule(tmp_path: Path) -> None:
+    """This frontend knows no polls."""
+    with FrontendProcess() as frontend:
+        what = order_for(frontend.address)
+        child = await Child.spawn("auroral.bench.generator", "generator-0", tmp_path / "log", what)
+        async with asyncio.timeout(20):
+            await child.ended.wait()
+        await child.stop(1)
+    assert "the server refuses polls: UNIMPLEMENTED" in child.error().message
+    assert child.error().exit_code is ExitCode.UNREACHABLE
 
 
 async def test_polls_refused_during_the_schedule_end_the_run() -> None:
