@@ -14,10 +14,11 @@ import pytest
 from temporalio.client import Client
 
 from auroral.bench.blueprint import make_blueprint
+from auroral.bench.result import ProcessUsage
 from auroral.bench.samples import Outcome
 from auroral.bench.schedule import Schedule
 from auroral.bench.settings import BenchSettings
-from auroral.bench.spread.engagement import Engagement
+from auroral.bench.spread.engagement import Engagement, _Used
 from auroral.bench.spread.merge import Inbox
 from auroral.bench.spread.part import Heartbeat, decode_heartbeat
 from auroral.bench.spread.plan import Begin, ClaimOrder, LetGo
@@ -168,3 +169,23 @@ async def test_one_whose_run_is_over_is_free_by_itself(
         async with asyncio.timeout(10):  # there never was a control workflow
             await engagement.over.wait()
     assert not (tmp_path / "kept" / unique / "generator-1").exists(), "it has begun nothing"
+
+
+@pytest.mark.parametrize(("at_once", "counted"), [(1, 1.0), (4, 0.25)])
+def test_parts_in_one_agent_share_what_it_uses_itself(
+    monkeypatch: pytest.MonkeyPatch, at_once: int, counted: float
+) -> None:
+    class Idle:
+        name = "generator-0"
+
+        def measure(self) -> None: ...
+
+        def usage(self) -> ProcessUsage:
+            return ProcessUsage(name=self.name, cpu_s=2.0, max_rss_bytes=1)
+
+    clock = iter([10.0, 11.0, 12.0])
+    monkeypatch.setattr(_Used, "_own_cpu_s", lambda _: next(clock))
+    used = _Used(lambda: at_once)
+    used.cores(Idle())  # type: ignore[arg-type]
+    used.cores(Idle())  # type: ignore[arg-type]
+    assert used.cpu_s == 2.0 + 2 * counted

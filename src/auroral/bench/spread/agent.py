@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ async def run_generator(
     async with contextlib.AsyncExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auroral-generator-")))
         machine = await describe(None, resolved.connection, local_server=False, environ=environ)
-        agents = []
+        agents: list[Agent] = []
         for _ in range(settings.generator_processes):
             # Each has its own connection: the SDK lets no two workers of one client take tasks of the same queue.
             client = await stop.unless_softly(
@@ -83,7 +83,18 @@ async def run_generator(
                     report=observer.detail,
                 )
             )
-            agents.append(Agent(settings, resolved, client, machine, where=where, logs=logs, observer=observer))
+            agents.append(
+                Agent(
+                    settings,
+                    resolved,
+                    client,
+                    machine,
+                    where=where,
+                    logs=logs,
+                    observer=observer,
+                    at_once=lambda: sum(agent.engaged for agent in agents),
+                )
+            )
         endpoint = MetricsEndpoint(
             None, lambda: {name: url for agent in agents for name, url in agent.metrics_urls().items()}
         )
@@ -142,7 +153,10 @@ class Agent:
         where: str,
         logs: Path,
         observer: Observer,
+        at_once: Callable[[], int] = lambda: 1,
     ) -> None:
+        """`at_once` says how many agents of this process have a part now."""
+        self._at_once = at_once
         self._settings = settings
         self._resolved = resolved
         self.client = client
@@ -154,6 +168,11 @@ class Agent:
         self._engaged: Engagement | None = None
         self._taken = asyncio.Event()
         self._stopping = False
+
+    @property
+    def engaged(self) -> bool:
+        """Whether it has a part of a run."""
+        return self._engaged is not None
 
     def metrics_urls(self) -> dict[str, str]:
         """Where the generator shows the SDK's metrics, while there is one."""
@@ -310,6 +329,7 @@ class Agent:
             logs=self._logs,
             output=Path(self._settings.output) if self._settings.output else None,
             report=self._observer.detail,
+            at_once=self._at_once,
         )
 
     def _refused(self, words: str, hint: str = "", *, kind: str = plan.REFUSED) -> ApplicationError:

@@ -60,8 +60,12 @@ class Engagement:
         logs: Path,
         output: Path | None,
         report: Callable[[str], None],
+        at_once: Callable[[], int] = lambda: 1,
     ) -> None:
-        """`workflow` names the control workflow and its run; `output` is where samples are kept, None: nowhere."""
+        """`workflow` names the control workflow and its run; `output` is where samples are kept, None: nowhere.
+
+        `at_once` says how many parts this process serves now: they share what it uses itself.
+        """
         self.generator = generator
         self.manifest: Manifest = order.manifest
         self.over = asyncio.Event()
@@ -85,7 +89,7 @@ class Engagement:
         self._began = False
         self._failure: AuroralError | None = None
         self._writer: SampleWriter | None = None
-        self._used = _Used()
+        self._used = _Used(at_once)
         self._looking: asyncio.Task[None] | None = None
 
     def is_of(self, workflow_id: str | None, run_id: str | None) -> bool:
@@ -333,14 +337,15 @@ class Engagement:
 
 
 class _Used:
-    """What generator and agent use."""
+    """What a generator uses, and its share of what the agent does."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: Callable[[], int]) -> None:
         self.cpu_s = 0.0
         self.max_rss_bytes = 0
+        self._at_once = at_once
+        self._share_s = 0.0
         self._own = psutil.Process()
         self._own_before_s = self._own_cpu_s()
-        self._start_s = self._own_before_s
         self._child_before_s = 0.0
         self._before_s = time.monotonic()
 
@@ -350,12 +355,14 @@ class _Used:
         child.measure()
         usage = child.usage()
         passed_s = max(0.001, now_s - self._before_s)
+        share_s = max(0.0, own_s - self._own_before_s) / max(1, self._at_once())
         cores = {
             child.name: max(0.0, usage.cpu_s - self._child_before_s) / passed_s,
-            f"{child.name}-agent": max(0.0, own_s - self._own_before_s) / passed_s,
+            f"{child.name}-agent": share_s / passed_s,
         }
         self._before_s, self._child_before_s, self._own_before_s = now_s, usage.cpu_s, own_s
-        self.cpu_s = usage.cpu_s + own_s - self._start_s
+        self._share_s += share_s
+        self.cpu_s = usage.cpu_s + self._share_s
         self.max_rss_bytes = usage.max_rss_bytes
         return cores
 
