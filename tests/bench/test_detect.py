@@ -353,3 +353,10 @@ def test_the_document_states_each_rule_and_no_other() -> None:
         ("server-errors", "server", "a start fails with another status", 1),
     }
     assert rules <= documented
+
+
+def test_advice_on_generators_goes_with_runs_over_several_machines_too() -> None:
+    """There `--generator-processes` is refused: the number of `--spread` is what can be raised."""
+    advice = [one.advice for one in DETECTORS if "--generator-processes" in one.advice]
+    assert len(advice) == 3
+    assert all("--spread" in words for words in advice)

@@ -274,7 +274,7 @@ def test_eager_starts_need_generators_that_are_workers_too() -> None:
 @pytest.mark.parametrize(
     ("flags", "name", "expected"),
     [
-        ({"spread": "2", "generator-processes": "2"}, "generator-processes", "none with spread"),
+        ({"spread": "2", "generator-processes": "2"}, "generator-processes", "none with spread, whose number"),
         ({"spread": "2", "local": True}, "local", "other machines must reach the cluster"),
         ({"spread": "2", "worker-only": True}, "spread", "none with worker-only"),
         ({"spread": "2", "engine": "wire", "eager-start": True}, "eager-start", "none with spread"),

@@ -222,6 +222,8 @@ _SERVER_SILENT = Detector(
     advice="Look at the server's own logs, CPU and database at that time: it was down, paused or overloaded.",
 )
 
+_MORE_GENERATORS = "Take more generators (--generator-processes, or --spread over machines)"
+
 DETECTORS: tuple[Detector, ...] = (
     _SERVER_SILENT,
     Detector(
@@ -275,7 +277,7 @@ DETECTORS: tuple[Detector, ...] = (
         rule=f"a generator process uses {GENERATOR_CPU} cores",
         holds=any_cpu("generator-", GENERATOR_CPU),
         evidence=_cpu_evidence("generator-"),
-        advice="Raise --generator-processes; --observe visibility spares the long polls.",
+        advice=f"{_MORE_GENERATORS}; --observe visibility spares the long polls.",
     ),
     Detector(
         name="coordinator-cpu",
@@ -283,7 +285,7 @@ DETECTORS: tuple[Detector, ...] = (
         rule=f"the coordinator uses {COORDINATOR_CPU} cores",
         holds=any_cpu("coordinator", COORDINATOR_CPU),
         evidence=_cpu_evidence("coordinator"),
-        advice="Spread the load over several runs, or lower the rate: this process tallies all of it.",
+        advice="Take --spread N, whose generators tally their own parts, or lower the rate: all comes together here.",
     ),
     Detector(
         name="generator-lag",
@@ -291,7 +293,7 @@ DETECTORS: tuple[Detector, ...] = (
         rule=f"the P99 of a second's lag is above {format_duration(LAG_MS / 1e3)}",
         holds=lambda reading: None if reading.lag_p99_ms is None else reading.lag_p99_ms > LAG_MS,
         evidence=_lag_evidence,
-        advice="Raise --generator-processes, or give the generator cores of its own.",
+        advice=f"{_MORE_GENERATORS}, or give them cores of their own.",
     ),
     Detector(
         name="generator-limited",
@@ -299,7 +301,7 @@ DETECTORS: tuple[Detector, ...] = (
         rule="a start is dropped because it would be later than --max-lag",
         holds=lambda reading: reading.generator_limited > 0,
         evidence=_generator_limited_evidence,
-        advice="Raise --generator-processes or lower the rate; --max-lag says how late a start may be.",
+        advice=f"{_MORE_GENERATORS} or lower the rate; --max-lag says how late a start may be.",
         in_a_row=1,
     ),
     Detector(

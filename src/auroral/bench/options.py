@@ -352,9 +352,7 @@ def _spread_problems(resolved: Resolved) -> list[Problem]:
     if chosen["spread"] is not None:
         given, spread = resolved.origins["generator-processes"].layer, resolved.origins["spread"].layer
         if given <= spread and chosen["generator-processes"] != 1:  # what is said further off is outweighed
-            problems.append(
-                _problem(resolved, "generator-processes", "none with spread: each agent runs one generator")
-            )
+            problems.append(_problem(resolved, "generator-processes", "none with spread, whose number says how many"))
         if chosen["local"]:
             problems.append(
                 _problem(resolved, "local", "an address with spread: other machines must reach the cluster")
