@@ -107,6 +107,23 @@ async def test_a_fleet_knows_its_live_children_and_stops_them_all(spawn, tmp_pat
     assert fleet.pids() == {}
 
 
+async def test_who_ends_while_something_is_awaited_says_why(spawn, tmp_path: Path) -> None:
+    fleet = Fleet(lambda name: tmp_path / f"{name}.log")
+    fleet.workers.append(await spawn("obedient"))
+    await fleet.wait_ready()
+    assert await fleet.unless_one_ends(asyncio.sleep(0, "done")) == "done"
+    with pytest.raises(KeyError):
+        await fleet.unless_one_ends(_fail())
+    fleet.generators.append(await spawn("unhappy"))
+    with pytest.raises(AuroralError, match="no such place"):
+        await fleet.unless_one_ends(asyncio.sleep(3600))
+    await fleet.stop(5)
+
+
+async def _fail() -> None:
+    raise KeyError("ours")
+
+
 async def test_lent_workers_outlive_the_run_and_are_charged_for_it_alone(spawn, tmp_path: Path) -> None:
     worker = await spawn("obedient")
     await wait_each([worker.ready], [worker])

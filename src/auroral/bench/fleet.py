@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import psutil
@@ -15,6 +16,8 @@ import psutil
 from auroral.bench.protocol import ChildFailed, FromChild, Hello, Ready, decode_from_child, encode
 from auroral.bench.result import ProcessUsage
 from auroral.errors import AuroralError, ExitCode, LostProcessError
+
+_T = TypeVar("_T")
 
 _LINE_LIMIT_BYTES = 64 * 1024 * 1024
 _TERMINATE_S = 5.0
@@ -217,6 +220,20 @@ class Fleet:
     async def wait_ready(self) -> None:
         """Wait until all are ready. Raises the error of the first that ends instead."""
         await wait_each([child.ready for child in self.children], self.children)
+
+    async def unless_one_ends(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Await `work`. Raises the error of the first child that ends before, as nothing can come of it then."""
+        working = asyncio.ensure_future(work)
+        ends = {asyncio.ensure_future(child.ended.wait()): child for child in self.children}
+        try:
+            await asyncio.wait({working, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            raise next(child for end, child in ends.items() if end.done()).error()
+        finally:
+            for pending in (working, *ends):
+                pending.cancel()
+            await asyncio.gather(working, *ends, return_exceptions=True)
 
     def metrics_urls(self) -> dict[str, str]:
         """Where each live child shows the SDK's metrics."""

@@ -123,11 +123,12 @@ class Opening:
         )
         await self._require_new_run_id(client)
         await self._start_processes(opened.connection)
-        self.workers = await prepare.await_workers(
-            client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail
+        # Whose polls are refused has ended: it would be waited for in vain, and its own words are better.
+        self.workers = await self._fleet.unless_one_ends(
+            prepare.await_workers(client, manifest, timeout_s=settings.worker_wait_s, report=observer.detail)
         )
         observer.phase("warm-up", "probe workflows")
-        return await prepare.warm_up(client, manifest)
+        return await self._fleet.unless_one_ends(prepare.warm_up(client, manifest))
 
     async def _require_new_run_id(self, client: Client) -> None:
         known = sum((await count_by_status(client, self._manifest)).values())
