@@ -125,3 +125,13 @@ def test_the_dots_are_on_the_quantile_that_the_objective_bounds() -> None:
     first: Measured = made.steps[0].measured
     assert first.quantiles_ms["p50"] is not None
     assert '["held","green",["40.2 ms"' in drawing.readout
+
+
+def test_what_a_chart_says_of_the_bracket_is_the_answer_not_what_one_step_showed() -> None:
+    """Here 269/s was lost by chance, then held."""
+    made = MAKERS["found"]()
+    assert made.answer is not None
+    answer = msgspec.structs.replace(made.answer, held_per_s=269, rate_per_s=269, lost_per_s=320)
+    changed = search_figures.completed(msgspec.structs.replace(made, answer=answer))
+    assert changed is not None
+    assert "The largest rate that held is 269/s, the smallest that was lost 320/s" in changed.svg

@@ -122,13 +122,18 @@ def _limits(document: SearchDocument) -> list[Threshold]:
 
 
 def _about(document: SearchDocument, points: Sequence[Measured]) -> str:
-    held = [measured.step.rate_per_s for measured in points if measured.held]
-    lost = [measured.step.rate_per_s for measured in points if measured.held is False]
+    answer = document.answer
+    if answer is not None:
+        # Its rates, of repetitions taken together: a step alone may say otherwise.
+        held_per_s, lost_per_s = answer.held_per_s, answer.lost_per_s
+    else:
+        held_per_s = max((each.step.rate_per_s for each in points if each.held), default=None)
+        lost_per_s = min((each.step.rate_per_s for each in points if each.held is False), default=None)
     parts = []
-    if held:
-        parts.append(f"the largest rate that held is {words.rate(max(held))}")
-    if lost:
-        parts.append(f"the smallest that was lost {words.rate(min(lost))}")
+    if held_per_s is not None:
+        parts.append(f"the largest rate that held is {words.rate(held_per_s)}")
+    if lost_per_s is not None:
+        parts.append(f"the smallest that was lost {words.rate(lost_per_s)}")
     return words.sentence(", ".join(parts) or "no rate was judged") + f"; {len(document.steps)} steps."
 
 
