@@ -155,6 +155,22 @@ def test_nothing_measured_is_no_answer() -> None:
     assert judge(shown(run()), slo=slo("server_time.p99<1s"), step=STEP).held is None
 
 
+def test_what_an_early_end_cut_off_and_its_drain_are_no_part_of_the_rates() -> None:
+    """Stopped a quarter into its eleventh second, it drained for five."""
+    cut = msgspec.structs.replace(second(10, open_now=700), offered=RATE / 4, decided=RATE // 4, completed=40)
+    drain = [
+        Second(t_s=float(t_s), offered=0, decided=0, latency=Histogram(), completed=40, in_flight=600)
+        for t_s in range(11, 16)
+    ]
+    measured = judge(
+        shown([*run(lambda t_s: second(t_s, late=40, open_now=100), 10), cut, *drain], early="it was lost"),
+        slo=P99,
+        step=STEP,
+    )
+    assert (measured.offered_per_s, measured.completed_per_s, measured.backlog_end) == (100, 100, 100)
+    assert measured.load_s == 11
+
+
 # Clearly lost
 
 

@@ -107,6 +107,8 @@ def seconds_of(
 def judge(shown: Shown, *, slo: Sequence[Threshold], step: Step) -> Measured:
     """Decide whether the step's rate was sustained: the objective holds in the hold, and nothing piles up."""
     hold = _hold(shown.seconds, step)
+    if shown.early is not None:
+        hold = _driven_whole(hold, step)
     limits = _limits(slo)
     growth = _growth(hold)
     growing = _grows(growth, step.rate_per_s, _GROWS_SIGMAS, _GROWS_RATIO)
@@ -180,6 +182,11 @@ def uncleared(
 def _hold(seconds: Sequence[Second], step: Step) -> list[Second]:
     """The seconds that are measured: after the ramp, and before the schedule's end."""
     return [second for second in seconds if step.ramp_s <= second.t_s and second.t_s + 1 <= step.duration_s + 1e-6]
+
+
+def _driven_whole(hold: Sequence[Second], step: Step) -> list[Second]:
+    """Of a hold that was ended early: without the second in which it was, and without its drain."""
+    return [second for second in hold if second.offered >= step.rate_per_s * (1 - 1e-6)] or list(hold)
 
 
 def _limits(slo: Sequence[Threshold]) -> list[_Limit]:
