@@ -14,7 +14,7 @@ from auroral.bench.manifest import Manifest
 from auroral.bench.result import ConfigValue, Result
 from auroral.bench.run import RunOutcome, SoFar
 from auroral.bench.search import clearing, conduct
-from auroral.bench.search.conduct import SWEPT_LATE_S, SearchOutcome
+from auroral.bench.search.conduct import KNOWN_LATE_S, SearchOutcome
 from auroral.bench.search.document import decode
 from auroral.bench.search.files import read_search
 from auroral.bench.search.machine import Measured, Step
@@ -233,8 +233,8 @@ async def test_a_stop_before_the_first_step_leaves_nothing_to_keep(cluster: Clus
         await cluster.search()
 
 
-@pytest.mark.parametrize("how", [{"observe": "visibility"}, {"max_watchers": 5}])
-async def test_closes_that_only_a_sweep_finds_are_given_time_before_a_rate_is_lost(
+@pytest.mark.parametrize("how", [{"observe": "visibility"}, {"max_watchers": 5}, {"spread": 2}])
+async def test_closes_that_are_known_late_are_given_time_before_a_rate_is_lost(
     cluster: Cluster, how: dict[str, Any]
 ) -> None:
     settings = SearchSettings(
@@ -249,7 +249,7 @@ async def test_closes_that_only_a_sweep_finds_are_given_time_before_a_rate_is_lo
     watched_s = await first_end_s()
     cluster.runs.clear()
     cluster.path = cluster.path.with_name("swept")
-    assert await first_end_s(**how) == pytest.approx(watched_s + SWEPT_LATE_S, abs=2)
+    assert await first_end_s(**how) == pytest.approx(watched_s + KNOWN_LATE_S, abs=2)
 
 
 async def test_backlog_that_does_not_clear_ends_the_search_and_says_so(cluster: Cluster) -> None:

@@ -28,8 +28,9 @@ from auroral.bench.thresholds import Threshold, parse, with_defaults
 from auroral.errors import AuroralError, InterruptedRunError, OutputError
 from auroral.units import format_duration
 
-SWEPT_LATE_S = 10
-"""Visibility lags, and is swept every two seconds: what it has not shown after this long is late in earnest."""
+KNOWN_LATE_S = 10
+"""Visibility lags, and is swept every two seconds; generators on other machines tell of a second some seconds later.
+What is not known after this long is late in earnest."""
 
 StepWritten = Callable[[Result, Path], None]
 """Hears of every step's run once it is over; may raise `OutputError`."""
@@ -275,15 +276,15 @@ class _Watching:
         self._step = step
         self._slo = slo
         self._watches = 0 if settings.observe == "visibility" else settings.max_watchers
-        self._swept = False
+        self._known_late = settings.spread is not None
         self._seconds = SecondsSoFar()
         self.reason: str | None = None
 
     def __call__(self, so_far: SoFar) -> str | None:
         # Closes that only a sweep finds are known late: until then a workflow is not late but not seen.
-        self._swept = self._swept or max(so_far.in_flight, default=0) > self._watches
+        self._known_late = self._known_late or max(so_far.in_flight, default=0) > self._watches
         seconds = self._seconds.of(so_far.t_s, so_far.schedule, so_far.tally, so_far.in_flight)
-        known = seconds[: max(0, len(seconds) - SWEPT_LATE_S)] if self._swept else seconds
+        known = seconds[: max(0, len(seconds) - KNOWN_LATE_S)] if self._known_late else seconds
         self.reason = clearly_lost(known, slo=self._slo, step=self._step)
         return self.reason
 
