@@ -28,6 +28,8 @@ class Curve:
     """Stalls a second, at most one in a step."""
     doubt: float = 0.0
     """Share of the steps whose measurement is in doubt."""
+    lost_by_chance: float = 0.0
+    """Share of the steps that would hold and are lost outright."""
     sick_steps: int = 0
     """Steps that a clear overload spoils, unless one is of half its rate: it answers as at four times the rate."""
     _sick: int = field(default=0, repr=False)
@@ -49,6 +51,8 @@ class Curve:
         used = self.used(step.rate_per_s * (4.0 if self._is_sick(step) else 1.0))
         noise = self.noise * math.sqrt(30 / step.hold_s)
         used *= math.exp(self.random.gauss(-noise * noise / 2, noise))
+        if self.lost_by_chance and used <= 1 and self.random.random() < self.lost_by_chance:
+            used += 10.0
         stalled = self.random.random() < self.stall_per_s * step.hold_s
         spent = used + (STALL_S / step.hold_s if stalled else 0.0)
         early = spent > CLEAR

@@ -114,7 +114,26 @@ def test_noise_moves_the_rate_by_little_and_mostly_not_at_all() -> None:
         errors.append((found.rate_per_s or 0.0) / limit_per_s - 1)
     assert sum(abs(error) <= 0.05 for error in errors) >= 0.95 * len(errors)
     assert max(errors) <= 0.08
-    assert statuses.count("found") >= 0.9 * len(statuses)
+    # The others are those whose confirming step was lost by a hair, with no load left for another.
+    assert statuses.count("found") >= 0.85 * len(statuses)
+
+
+def test_steps_lost_by_chance_seldom_end_the_search_right_below_them() -> None:
+    """One step in twenty that would have held is lost outright, by nothing that the cluster does at that rate."""
+    wrong = 0
+    for seed in range(300):
+        random = Random(seed)
+        limit_per_s = random_limit(random)
+        slack = random.uniform(0.01, 0.03)
+        used = knee(limit_per_s / (1 - slack * math.log(100)), slack)
+        curve = Curve(used=used, random=random, noise=0.3, lost_by_chance=0.05)
+        settings = SearchSettings(slo=("latency.p99<500ms",), least_per_s=LEAST_PER_S, most_per_s=MOST_PER_S)
+        found = search(curve, settings)
+        sound(found, settings)
+        told = any("the limit may lie higher" in sentence for sentence in found.sentences)
+        off = abs((found.rate_per_s or 0.0) / limit_per_s - 1) > 0.05
+        wrong += found.status == "found" and off and not told
+    assert wrong <= 0.06 * 300
 
 
 def test_a_rate_found_above_a_dip_or_below_it_is_one_that_holds() -> None:

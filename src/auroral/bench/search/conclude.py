@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from auroral.bench.search.settings import SearchSettings
-from auroral.bench.search.table import Table
+from auroral.bench.search.table import ALMOST_NOTHING, Table
 from auroral.bench.search.types import Found, Measured, Status
 from auroral.units import format_duration, format_number, format_rate
 
 _FEWEST_STARTS = 300
 """Of a confirming step: below, three late starts decide on a 99th percentile."""
+
+_NEIGHBOURING = 1.6
+"""Precisions between two rates of which little separates one that held easily from one that was lost."""
 
 
 def conclude(settings: SearchSettings, steps: Sequence[Measured], status: Status, reason: str = "") -> Found:
@@ -29,6 +32,7 @@ def conclude(settings: SearchSettings, steps: Sequence[Measured], status: Status
             *([f"It ended early: {reason}."] if reason else []),
             *_of_confirmation(held_per_s, confirming),
             *_of_the_lost(steps, held_per_s, lost_per_s),
+            *_of_chance(table, settings.precision, held_per_s, lost_per_s),
             _of_the_load(steps),
         ],
         steps=list(steps),
@@ -58,6 +62,16 @@ def _of_the_lost(steps: Sequence[Measured], held_per_s: float | None, lost_per_s
         return [f"{rate} was lost: {why}."]
     more = format_number((lost_per_s / held_per_s - 1) * 100)
     return [f"The next rate tried above, {rate} ({more} % more), was lost: {why}."]
+
+
+def _of_chance(table: Table, precision: float, held_per_s: float | None, lost_per_s: float | None) -> list[str]:
+    """A loss that may be chance, where there was no load left for a second look."""
+    if held_per_s is None or lost_per_s is None or lost_per_s > held_per_s * (1 + _NEIGHBOURING * precision):
+        return []
+    chance = table.times(lost_per_s) == 1 and table.lost_alone(lost_per_s, precision)
+    if not chance or table.spent(held_per_s) >= ALMOST_NOTHING:
+        return []
+    return ["It was tried once only, and right below it next to nothing was late: the limit may lie higher."]
 
 
 def _of_the_load(steps: Sequence[Measured]) -> str:

@@ -6,7 +6,7 @@ import math
 
 from auroral.bench.search.conclude import conclude
 from auroral.bench.search.settings import SHORTEST_STEP_S, SearchSettings
-from auroral.bench.search.table import Table
+from auroral.bench.search.table import ALMOST_NOTHING, Table
 from auroral.bench.search.types import Found, Kind, Measured, Status, Step
 from auroral.units import format_rate
 
@@ -21,8 +21,6 @@ _CLOSE = 1.6
 """Precisions between a confirmed rate and a lost one that still count as found: a step further down, and rounding."""
 _MOST_LOOKS = 3
 """At one rate."""
-_ALMOST_NOTHING = 0.2
-"""Of what is permitted."""
 _MOST_STEPS = 100
 _ROUNDING_S = 1e-6
 
@@ -106,7 +104,7 @@ class Search:
     def _second_look(
         self, last: Measured, table: Table, held_per_s: float | None, lost_per_s: float | None
     ) -> Step | None:
-        """Measure a lost rate a second time where the loss may be chance: marginal, a stall, or an overload's."""
+        """Measure a lost rate a second time where the loss may be chance: marginal, a stall, or out of proportion."""
         if lost_per_s is None:
             return None
         lost, times = table.last_at(lost_per_s), table.times(lost_per_s)
@@ -119,9 +117,11 @@ class Search:
             and self._narrow_enough(held_per_s, lost_per_s)
             and table.confirmed(held_per_s) is None
         )
-        # Where next to nothing is late right below it, stalls may have come twice, or an overload had not passed.
-        sudden = held_per_s is not None and table.spent(held_per_s) < _ALMOST_NOTHING
-        by_chance = (lost.doubtful and (times == 1 or sudden)) or (table.in_a_wake(lost) and sudden and times == 1)
+        # Where next to nothing is late right below it, stalls may have come twice, an overload had not passed, or
+        # whatever lost it came once: no other loss close by bears it out.
+        sudden = held_per_s is not None and table.spent(held_per_s) < ALMOST_NOTHING
+        lone = table.in_a_wake(lost) or table.lost_alone(lost_per_s, self.settings.precision)
+        by_chance = (lost.doubtful and (times == 1 or sudden)) or (lone and sudden and times == 1)
         if (times == 1 and just_now) or (at_the_end and by_chance):
             return self._step(lost.step.kind, lost_per_s, hold_s)
         return None

@@ -67,9 +67,23 @@ def _slo_problems(settings: SearchSettings) -> _Found:
         yield "slo", "nothing", "at least one expression such as latency.p99<500ms"
     for expression in settings.slo:
         try:
-            thresholds.parse(expression)
+            threshold = thresholds.parse(expression)
         except ValueError as error:
             yield "slo", expression, str(error)
+            continue
+        if not _harder_with_the_rate(threshold):
+            expected = (
+                "what a larger rate makes harder to meet, such as latency.p99<500ms, failures.ratio<=0.1% or "
+                "completed.ratio>=99.9%; that the completed rate keeps up is always asked for"
+            )
+            yield "slo", expression, expected
+
+
+def _harder_with_the_rate(threshold: thresholds.Threshold) -> bool:
+    """Else lower rates are lost and higher ones hold, and there is no largest rate to find."""
+    if threshold.metric == "completed.ratio":
+        return threshold.op in (">", ">=") or (threshold.op == "==" and threshold.limit == 1)
+    return threshold.op in ("<", "<=") or (threshold.op == "==" and threshold.limit == 0)
 
 
 def _rate_problems(settings: SearchSettings) -> _Found:

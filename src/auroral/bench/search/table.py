@@ -10,6 +10,12 @@ _MARGINAL = 2.0
 """A doubtful loss by more than this is that of a passing stall: a repetition takes its place."""
 
 
+ALMOST_NOTHING = 0.2
+"""Of what is permitted: a rate that uses no more held easily."""
+_NEIGHBOURS = 2.0
+"""Precisions within which a second lost rate bears out the first."""
+
+
 class Table:
     """The conclusive measurements by rate."""
 
@@ -47,10 +53,15 @@ class Table:
         return held_per_s, lost_per_s
 
     def confirmed(self, rate_per_s: float) -> Measured | None:
-        """The confirming step of a rate that held, where there is one."""
+        """The confirming step that held at a rate that did, where there is one. A lost one confirms nothing."""
         measurements = self._at.get(rate_per_s, [])
-        confirming = [measured for measured in measurements if measured.step.kind == "confirm"]
+        confirming = [measured for measured in measurements if measured.step.kind == "confirm" and measured.held]
         return confirming[-1] if confirming and self._held(measurements) else None
+
+    def lost_alone(self, rate_per_s: float, precision: float) -> bool:
+        """Whether no other rate that was lost close above bears out that this one was."""
+        most_per_s = rate_per_s * (1 + _NEIGHBOURS * precision)
+        return not any(rate_per_s < each <= most_per_s and not self.held(each) for each in self._at)
 
     def in_a_wake(self, measured: Measured) -> bool:
         """Whether it came right after a rate that was lost by far."""
@@ -59,13 +70,15 @@ class Table:
     def _held(self, measurements: Sequence[Measured]) -> bool:
         """By the share of what is permitted that was used, over all of them; one alone by its word.
 
-        A loss that may have been a stall's or the overload's before it gives way to a repetition.
+        A loss that may have been a stall's or the overload's before it gives way to a repetition, and any loss to
+        one that held easily.
         """
         last = len(measurements) - 1
+        easily = _held_easily(measurements[last])
         counted = [
             measured
             for number, measured in enumerate(measurements)
-            if number == last or measured.held or not (_is_stall(measured) or self.in_a_wake(measured))
+            if number == last or measured.held or not (easily or _is_stall(measured) or self.in_a_wake(measured))
         ]
         if len(counted) == 1:
             return bool(counted[0].held)
@@ -78,6 +91,10 @@ class Table:
             spent += measured.spent * held_s
             weight_s += held_s
         return spent <= weight_s
+
+
+def _held_easily(measured: Measured) -> bool:
+    return bool(measured.held) and measured.spent is not None and measured.spent < ALMOST_NOTHING
 
 
 def _is_stall(measured: Measured) -> bool:
