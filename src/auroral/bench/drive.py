@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -21,7 +21,7 @@ from auroral.bench.schedule import Schedule
 from auroral.bench.spread.merge import Steady, interaction_times, with_cpu
 from auroral.bench.spread.part import Account
 from auroral.bench.spread.remote import RemoteGenerator
-from auroral.bench.tally import Tally
+from auroral.bench.tally import InteractionTally, Tally
 
 _TICK_ARRIVES_US = 250_000
 """A generator's tick is here this long after its second, at the latest."""
@@ -36,30 +36,6 @@ class ReadsLimits(Protocol):
 
 
 Generator = Child | RemoteGenerator
-
-
-class InteractionTally:
-    """Signals, updates or queries so far."""
-
-    def __init__(self) -> None:
-        self.sent = 0
-        self.causes: dict[str, int] = {}
-        self.times = Histogram()
-
-    def add(self, time_us: int, cause: str) -> None:
-        """One of them has ended."""
-        self.sent += 1
-        if cause:
-            self.causes[cause] = self.causes.get(cause, 0) + 1
-        else:
-            self.times.record_us(time_us)
-
-    def merge(self, sent: int, causes: Mapping[str, int], times: Histogram) -> None:
-        """Several have ended elsewhere."""
-        self.sent += sent
-        for cause, count in causes.items():
-            self.causes[cause] = self.causes.get(cause, 0) + count
-        self.times.merge(times)
 
 
 class _Part(msgspec.Struct):

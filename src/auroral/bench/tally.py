@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -85,6 +85,30 @@ class _WindowTally:
         self.censored += plain.censored
         self.latency.merge(latency)
         return latency
+
+
+class InteractionTally:
+    """Signals, updates or queries so far."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.causes: dict[str, int] = {}
+        self.times = Histogram()
+
+    def add(self, time_us: int, cause: str) -> None:
+        """One of them has ended."""
+        self.sent += 1
+        if cause:
+            self.causes[cause] = self.causes.get(cause, 0) + 1
+        else:
+            self.times.record_us(time_us)
+
+    def merge(self, sent: int, causes: Mapping[str, int], times: Histogram) -> None:
+        """Several have ended elsewhere."""
+        self.sent += sent
+        for cause, count in causes.items():
+            self.causes[cause] = self.causes.get(cause, 0) + count
+        self.times.merge(times)
 
 
 class Tally:

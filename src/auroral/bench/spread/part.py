@@ -13,11 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from auroral.bench.counts import TallyCounts
-from auroral.bench.histogram import Histogram
 from auroral.bench.protocol import Tick
 from auroral.bench.samples import UNRESOLVED, InteractionKind, Sample
 from auroral.bench.schedule import Schedule
-from auroral.bench.tally import Tally
+from auroral.bench.tally import InteractionTally, Tally
 
 RING = 30
 """Accounts in a heartbeat at most: twice as many seconds as a generator may be silent before it is lost."""
@@ -133,7 +132,7 @@ class Recorder:
         self._number = 0
         self._places: list[int] = []
         self._unresolved: list[Sample] = []
-        self._interactions: dict[InteractionKind, _Interactions] = {}
+        self._interactions: dict[InteractionKind, InteractionTally] = {}
 
     @property
     def waiting(self) -> bool:
@@ -158,7 +157,7 @@ class Recorder:
         """End the account of this second and begin the next."""
         if tick is not None:
             for kind, time_us, cause in tick.interactions:
-                self._interactions.setdefault(kind, _Interactions()).add(time_us, cause)
+                self._interactions.setdefault(kind, InteractionTally()).add(time_us, cause)
             tick = msgspec.structs.replace(tick, interactions=[])
         account = Account(
             number=self._number,
@@ -166,7 +165,7 @@ class Recorder:
             counts=self._tally.plain(),
             runs=_runs(sorted(self._places)),
             unresolved=self._unresolved[:MOST_UNRESOLVED],
-            interactions={kind: one.plain() for kind, one in self._interactions.items()},
+            interactions={kind: _plain(one) for kind, one in self._interactions.items()},
         )
         self._number += 1
         self._tally = Tally(self._windows)
@@ -176,23 +175,10 @@ class Recorder:
         return account
 
 
-class _Interactions:
-    def __init__(self) -> None:
-        self.sent = 0
-        self.causes: dict[str, int] = {}
-        self.times = Histogram()
-
-    def add(self, time_us: int, cause: str) -> None:
-        self.sent += 1
-        if cause:
-            self.causes[cause] = self.causes.get(cause, 0) + 1
-        else:
-            self.times.record_us(time_us)
-
-    def plain(self) -> InteractionCounts:
-        return InteractionCounts(
-            sent=self.sent, causes=self.causes, times=self.times.packed(), out_of_range=self.times.out_of_range
-        )
+def _plain(tally: InteractionTally) -> InteractionCounts:
+    return InteractionCounts(
+        sent=tally.sent, causes=tally.causes, times=tally.times.packed(), out_of_range=tally.times.out_of_range
+    )
 
 
 def _runs(places: Sequence[int]) -> list[int]:
