@@ -32,7 +32,7 @@ from auroral.dashboards.metrics import ALL, GENERATOR, PERSISTENCE_REQUESTS, TAR
 from auroral.dashboards.rule_records import limits_file
 from auroral.dashboards.rules import INTERVAL_S
 from tests.support.benchmark import Benchmark
-from tests.support.dsql_cluster import ConnectSettings, Watched, watched_cluster
+from tests.support.dsql_cluster import ConnectSettings, Watched, until, watched_cluster
 from tests.support.prometheus import Running, Task, prometheus
 from tests.support.unruly import NOBODY, all_ends
 from tests.support.web import Web
@@ -125,16 +125,29 @@ async def _load(watched: Watched, folder: Path, port: int) -> None:
         await asyncio.to_thread(control.change, conflict_rate=was.conflict_rate)
         # A connect is refused as there are too many a second, and others as the database is out of reach.
         await asyncio.to_thread(control.change, connect_rate_per_s=0.01, connect_burst=0)
-        await asyncio.to_thread(control.cut, count=8)
-        await asyncio.sleep(2)
+        await _refused(watched, "rate")
         limits = {"connect_rate_per_s": was.connect_rate_per_s, "connect_burst": was.connect_burst}
         await asyncio.to_thread(control.change, **limits)
-        await asyncio.to_thread(control.refuse, 2)
+        await asyncio.to_thread(control.refuse, 20)
+        await _refused(watched, "network")
+        await asyncio.to_thread(control.refuse, 0)
         await watched.cluster.kill(KILLED)
         await asyncio.sleep(4)
         await watched.cluster.restart(KILLED)
         await ends
         await asyncio.to_thread(load.process.wait, LOAD_S * 3)
+
+
+async def _refused(watched: Watched, reason: str) -> None:
+    """Cut sessions until a process that lives on has been refused a new one."""
+    lasting = [one.name for one in watched.cluster.plan if one.name != KILLED]
+
+    def counted() -> bool:
+        watched.control.cut(count=4)
+        labels = {"outcome": "refused", "reason": reason}
+        return any(watched.metric(process, "dsql_connects", **labels) for process in lasting)
+
+    await until(lambda: asyncio.to_thread(counted), 20, f"a connect refused, reason {reason}", poll_s=0.5)
 
 
 def _check(running: Running, directory: Path = OBSERVABILITY) -> tuple[int, str]:

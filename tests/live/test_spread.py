@@ -173,6 +173,7 @@ def test_a_second_interrupt_stops_at_once_and_sets_the_agents_free(
         "--workload", "timer", "--timer-duration", "10s", "--target-rate", "10", "--duration", "60s",
     ) as run:  # fmt: skip
         run.wait_for("drive:")
+        waits = [one.stderr.count("wait: for a run") for one in pool[0]]
         time.sleep(3)
         run.interrupt()
         run.wait_for("stopping")
@@ -181,8 +182,9 @@ def test_a_second_interrupt_stops_at_once_and_sets_the_agents_free(
     assert ended.status == 4, ended.stderr
     assert ended.result.cleanup.commands
     assert not any(process.lost for process in ended.result.processes)
-    for one in pool[0]:
-        one.wait_until(lambda one=one: one.stderr.rstrip().endswith("to claim a part of"), 15, "waiting")
+    for one, before in zip(pool[0], waits, strict=True):
+        one.wait_until(lambda one=one, before=before: one.stderr.count("wait: for a run") > before, 15, "waiting again")
+        assert "Traceback" not in one.stderr
 
 
 def test_an_agent_of_another_target_is_refused_in_words(temporal_server, unique: str, tmp_path: Path) -> None:

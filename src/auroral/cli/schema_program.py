@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FrameType
 from typing import IO
 
 from auroral.errors import ExitCode, LostProcessError, OutputError, UsageError
 
 END_TIMEOUT_S = 60.0
 """auroral-schema ends at once when interrupted, but for a statement that DSQL works on."""
+_LOOK_S = 0.1
+"""How soon an interrupt is passed on."""
 
 
 def run_program(
@@ -23,37 +27,39 @@ def run_program(
 
     Raises `UsageError` where it cannot be run, `LostProcessError` where a signal ended it.
     """
-    try:
-        process = subprocess.Popen(
-            list(command),
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a terminal's Ctrl-C reaches it through us, once
-        )
-    except OSError as error:
-        raise UsageError(f"cannot run {command[0]}: {error.strerror}") from error
-    assert process.stdout is not None
-    assert process.stderr is not None
-    failures: list[OutputError] = []
-    pumps = [
-        threading.Thread(target=_pump, args=(stream, say, failures), daemon=True)
-        for stream, say in ((process.stdout, out), (process.stderr, err))
-    ]
-    try:
-        status, interrupted = _wait(process, pumps)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    with _interrupts() as heard:
+        try:
+            process = subprocess.Popen(
+                list(command),
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # a terminal's Ctrl-C reaches it through us, once
+            )
+        except OSError as error:
+            raise UsageError(f"cannot run {command[0]}: {error.strerror}") from error
+        assert process.stdout is not None
+        assert process.stderr is not None
+        failures: list[OutputError] = []
+        pumps = [
+            threading.Thread(target=_pump, args=(stream, say, failures), daemon=True)
+            for stream, say in ((process.stdout, out), (process.stderr, err))
+        ]
         for pump in pumps:
-            if pump.ident is not None:  # an interrupt may come before it began
+            pump.start()
+        try:
+            status = _wait(process, heard)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            for pump in pumps:
                 pump.join()
-        process.stdout.close()
-        process.stderr.close()
+            process.stdout.close()
+            process.stderr.close()
     if failures:
         raise failures[0]
-    if interrupted and status < 0:
+    if heard and status < 0:
         return ExitCode.INTERRUPTED
     if status < 0:
         raise LostProcessError(
@@ -63,26 +69,42 @@ def run_program(
     return ExitCode(status) if status in ExitCode.__members__.values() else ExitCode.BUG
 
 
-def _wait(process: subprocess.Popen[bytes], pumps: Sequence[threading.Thread]) -> tuple[int, bool]:
-    """Its status, and whether we were interrupted meanwhile, which may be while the pumps begin."""
+@contextlib.contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Take note of what would interrupt us, for as long as the block lasts.
+
+    An exception instead could come while a thread begins, and a signal just before a wait without end would only be
+    seen after it.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+
+    taken: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        taken = [one for one in numbers if signal.getsignal(one) is signal.default_int_handler]
+    for one in taken:
+        signal.signal(one, hear)
     try:
-        _begin(pumps)
-        return process.wait(), False
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        _begin(pumps)
-        try:
-            return process.wait(END_TIMEOUT_S), True
-        except subprocess.TimeoutExpired:
+        yield heard
+    finally:
+        for one in taken:
+            signal.signal(one, signal.default_int_handler)
+
+
+def _wait(process: subprocess.Popen[bytes], heard: Sequence[int]) -> int:
+    """Return its status. What is heard first goes to it; the second, or its not ending, kills it."""
+    kill_s: float | None = None
+    while True:
+        if heard and kill_s is None:
+            process.send_signal(signal.SIGINT)
+            kill_s = time.monotonic() + END_TIMEOUT_S
+        if kill_s is not None and (len(heard) > 1 or time.monotonic() >= kill_s):
             process.kill()
-            return process.wait(), True
-
-
-def _begin(pumps: Sequence[threading.Thread]) -> None:
-    for pump in pumps:
-        if pump.ident is None:
-            with contextlib.suppress(RuntimeError):  # it began in the moment of the interrupt
-                pump.start()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(_LOOK_S)
 
 
 def _pump(stream: IO[bytes], say: Callable[[str], None], failures: list[OutputError]) -> None:

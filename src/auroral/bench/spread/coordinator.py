@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import time
@@ -106,8 +105,6 @@ class Spread:
         Raises `TargetError` where the control cluster cannot be used or too few agents come in time, `UsageError`
         where one does not match the run.
         """
-        # Whatever the SDK would say on stderr of a heartbeat that failed: losses are told in our words.
-        logging.getLogger("temporalio").setLevel(logging.ERROR)
         client = await connect_control(
             self._spec,
             patience_s=self._spec.connect_timeout_s,

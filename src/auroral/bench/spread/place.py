@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 
@@ -58,6 +59,8 @@ async def connect_control(
     spec: ConnectionSpec, *, patience_s: float, usable_s: float, identity: str, report: Callable[[str], None]
 ) -> Client:
     """Connect, and create the namespace where it is missing. Raises `TargetError`."""
+    # Whatever the SDK would say on stderr of a heartbeat or an activity that failed: losses are told in our words.
+    logging.getLogger("temporalio").setLevel(logging.ERROR)
     # A runtime of its own: by itself the SDK's core logs to stdout.
     runtime, _ = runtime_with_metrics(enabled=False)
     client = await connect(spec, runtime=runtime, identity=identity, patience_s=patience_s, report=report)
