@@ -129,7 +129,7 @@ async def _load(watched: Watched, folder: Path, port: int) -> None:
         limits = {"connect_rate_per_s": was.connect_rate_per_s, "connect_burst": was.connect_burst}
         await asyncio.to_thread(control.change, **limits)
         await asyncio.to_thread(control.refuse, 20)
-        await _refused(watched, "network")
+        await _refused(watched, "other")
         await asyncio.to_thread(control.refuse, 0)
         await watched.cluster.kill(KILLED)
         await asyncio.sleep(4)
