@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.conftest import _NEXT, _TOGETHER, _group
 
@@ -59,6 +60,7 @@ def test_a_clean_session_passes(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout
 
 
+@pytest.mark.slow
 def test_a_process_left_behind_by_a_worker_fails_the_session(tmp_path: Path) -> None:
     ran = _session(
         tmp_path,
@@ -88,6 +90,7 @@ def test_what_is_kept_together_is_there_and_the_rest_goes_by_file() -> None:
         assert _group(path) == str(path)
 
 
+@pytest.mark.slow
 def test_a_file_is_run_by_one_worker(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"test_{name}.py").write_text(

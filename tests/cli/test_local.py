@@ -134,7 +134,7 @@ def left(state: ClusterState) -> list[str]:
 
 @pytest.mark.live
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("database", ["postgres", "dsql-double"])
+@pytest.mark.parametrize("database", ["postgres", pytest.param("dsql-double", marks=pytest.mark.slow)])
 def test_up_bench_status_logs_down(database: str, tmp_path: Path) -> None:
     conflicts = ("--conflicts", "0.1") if database == "dsql-double" else ()
     directory = tmp_path / "auroral" / "local"  # the default one, below the state directory

@@ -26,6 +26,7 @@ terraform {
   backend "local" {}
 }
 """
+EXTREMES = ("dev", "400wps")
 KNOWN = {1, 2, 3, 4, 5, 6, 7, 8, 12, 14, 17, 19, 22, 24, 25, 27, 28, 29, 30, 31, 32}
 """What a plan decides; the others need the ARNs and names that an apply brings: test_platform.py."""
 
@@ -38,7 +39,10 @@ def offline(mocked: Workshop) -> Path:
     return root
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    "profile",
+    [pytest.param(name, marks=() if name in EXTREMES else pytest.mark.slow) for name in PROFILES],
+)
 @pytest.mark.timeout(600)
 def test_every_profile_keeps_the_properties(profile: str, mocked: Workshop, offline: Path, tmp_path: Path) -> None:
     (tmp_path / "own.tfvars").write_text(variables())

@@ -62,6 +62,7 @@ async def test_a_pause_of_the_server_shows_in_every_workflow_it_delayed(
     assert lag < 500, "the schedule did not wait for the server"
 
 
+@pytest.mark.slow
 async def test_a_server_restarted_on_its_database_loses_nothing(
     make_temporal_server: MakeTemporalServer, tmp_path: Path
 ) -> None:
@@ -79,6 +80,7 @@ async def test_a_server_restarted_on_its_database_loses_nothing(
     assert result.reconciliation.status == "agreed", account(result)
 
 
+@pytest.mark.slow
 async def test_a_server_killed_for_good_fails_the_run(make_temporal_server: MakeTemporalServer, tmp_path: Path) -> None:
     server = await make_temporal_server()
     with started(server.address, tmp_path / "run") as run:

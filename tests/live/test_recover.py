@@ -83,6 +83,7 @@ def _outputs(directory: Path, endpoint: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 async def test_a_crash_loop_of_real_processes_is_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with metadata_endpoint() as uri:
         options = ClusterOptions(

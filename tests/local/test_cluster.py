@@ -24,7 +24,9 @@ from auroral.local.plan import ClusterOptions, Database
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]  # the first build may take minutes
 
-DATABASES = pytest.mark.parametrize("database", list(Database), ids=str)
+DATABASES = pytest.mark.parametrize(
+    "database", [Database.DSQL_DOUBLE, pytest.param(Database.POSTGRES, marks=pytest.mark.slow)], ids=str
+)
 
 
 async def until(holds: Callable[[], object], timeout_s: float = 60) -> None:

@@ -96,6 +96,7 @@ def searched(shape: Shape, seed: int, directory: Path, *arguments: str, timeout_
     return read_search(directory)
 
 
+@pytest.mark.slow
 def test_a_brief_search_brackets_the_limit_of_a_queue_with_chance_and_pauses(tmp_path: Path) -> None:
     """Bounds of 5/s and 400/s, and the answer is the one rate tried that lies below the limit of 49/s or so."""
     shape = SHAPES[2]
