@@ -1,4 +1,4 @@
-"""Rows of the dashboard Benchmark: its workers and its client, as Temporal's SDK sees them. Pure.
+"""Rows of the dashboard Benchmark: its workers, and requests as generator and workers see them. Pure.
 
 They are of the cluster's benchmark, whichever run: workers serve one after the other and know no run.
 """
@@ -174,7 +174,7 @@ WORKERS = Row(
 )
 
 CLIENT = Row(
-    "Requests to the server, as the SDK sees them",
+    "Requests to the server, as generator and workers see them",
     (
         Panel(
             title="Requests a second",

@@ -266,7 +266,7 @@ def _sdk(kind: Kind, name: str, unit: str, labels: str, after: str = "") -> Metr
     return _metric(Source.SDK, kind, name, unit, f"{labels} process", after=after or "workers of the benchmark")
 
 
-# The SDK's core in the benchmark's processes, as the benchmark's endpoint shows it: namespaces unchanged.
+# Workers and generators of the benchmark, under the SDK's names, as its endpoint shows them: namespaces unchanged.
 _WORKER = "namespace task_queue"
 SDK_SLOTS_USED = _sdk(Kind.GAUGE, "temporal_worker_task_slots_used", "slots", f"{_WORKER} worker_type")
 SDK_SLOTS_AVAILABLE = _sdk(Kind.GAUGE, "temporal_worker_task_slots_available", "slots", f"{_WORKER} worker_type")
