@@ -84,7 +84,7 @@ async def test_starts_long_polls_lists_and_ends(wire: tuple[Client, WireServiceC
 
     query = f"WorkflowId STARTS_WITH '{unique}'"
     async with asyncio.timeout(20):
-        while (await client.count_workflows(query)).count < len(ids):
+        while (await client.count_workflows(f"{query} AND ExecutionStatus = 'Terminated'")).count < len(ids):
             await asyncio.sleep(0.1)
         listed = [one async for one in client.list_workflows(query, page_size=7)]
     assert {one.id for one in listed} == set(ids)
