@@ -285,6 +285,11 @@ SDK_REQUESTS = _sdk(Kind.COUNTER, "temporal_request_total", "requests", "namespa
 SDK_REQUEST_FAILURES = _sdk(
     Kind.COUNTER, "temporal_request_failure_total", "requests", "namespace operation", "a request that failed"
 )
+SDK_LONG_REQUESTS = _sdk(Kind.COUNTER, "temporal_long_request_total", "requests", "namespace operation")
+"""Requests that ask the server to wait: polls for tasks, and a generator's for the end of its workflows."""
+SDK_LONG_REQUEST_FAILURES = _sdk(
+    Kind.COUNTER, "temporal_long_request_failure_total", "requests", "namespace operation", "a long poll that failed"
+)
 SDK_REQUEST_LATENCY = _sdk(Kind.HISTOGRAM, "temporal_request_latency_seconds", "s", "namespace operation")
 SDK_POLLS = _sdk(Kind.COUNTER, "temporal_workflow_task_queue_poll_succeed_total", "polls", _WORKER)
 SDK_WORKFLOW_TASK_SCHEDULE_TO_START = _sdk(

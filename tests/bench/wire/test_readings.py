@@ -98,7 +98,5 @@ def test_names_that_dashboards_know() -> None:
         "auroral_wire_late_answers_total",
         # An SDK worker has these too; no dashboard shows them.
         "temporal_activity_task_received_total",
-        "temporal_long_request_total",
-        "temporal_long_request_failure_total",
         "temporal_long_request_latency_seconds",
     }
