@@ -23,7 +23,7 @@ class Middlebox:
         self, address: str, dislikes: Callable[[dict[int, int]], bool] = is_ours, *, deaf: int = 0, greets: bool = False
     ) -> None:
         """The first `deaf` connections it closes, whoever they are of. With `greets` it says a server's first words
-        to those that it dislikes too, before it closes.
+        to those that it dislikes too, and closes when they call.
         """
         self.address = ""
         self.passed = 0
@@ -68,7 +68,7 @@ class Middlebox:
                 self.disliked += 1
                 if self._greets:
                     writer.write(frames.settings({}))
-                    await reader.read(1 << 16)
+                    await _until_it_calls(reader)
                 writer.write_eof()
                 await reader.read()  # what is closed with bytes unread is reset, and the client told otherwise
                 return
@@ -87,6 +87,14 @@ class Middlebox:
             pass
         finally:
             writer.close()
+
+
+async def _until_it_calls(reader: asyncio.StreamReader) -> None:
+    while True:
+        head = await reader.readexactly(frames.HEADER_BYTES)
+        await reader.readexactly(int.from_bytes(head[:3], "big"))
+        if head[3] == frames.HEADERS:
+            return
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
