@@ -3,8 +3,8 @@
 A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs and those
 of benchmarks/ (with Go on PATH, or with the Go of a wheel), AWS's Session Manager plugin (with the same Go, into the
 checkout's cache), OpenSearch's jars (with Maven), and checkov with an environment of its own. Chromium, Prometheus,
-Java and Maven come from the system's packages: installed here where that is allowed (Debian and Ubuntu, as root),
-else named with the line to type.
+nginx, HAProxy, Java and Maven come from the system's packages: installed here where that is allowed (Debian and Ubuntu,
+as root), else named with the line to type.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from auroral.temporal.build import obtain_cli
 from benchmarks.engines_build import GO_RUNNER, INSTANT, obtain_program
 from tests.support import session_plugin_build
 from tests.support.opensearch import obtain
+from tests.support.proxies import PROGRAMS
 from tests.support.terraform import MIRROR, find_mirror
 from tests.tools import checkov
 
@@ -50,6 +51,8 @@ PROMETHEUS_TOOLS = ("prometheus", "promtool")
 _PROMETHEUS = "prometheus"
 """The package of Debian and Ubuntu; elsewhere its publisher's archive has both programs."""
 _PROMETHEUS_ARCHIVE = "https://prometheus.io/download/"
+_PROXY_PACKAGES = ("nginx-light", "haproxy")
+"""Of Debian and Ubuntu."""
 
 Which = Callable[[str], str | None]
 Run = Callable[[Sequence[str]], int]
@@ -125,21 +128,57 @@ def need_opensearch(
 
 def need_prometheus(*, which: Which = shutil.which, root: bool, run: Run, say: Callable[[str], None]) -> bool:
     """See that Prometheus and its tool are there, installing them where that is allowed; say what to type elsewhere."""
-    if all(which(tool) for tool in PROMETHEUS_TOOLS):
+    return _need_packages(
+        PROMETHEUS_TOOLS,
+        [_PROMETHEUS],
+        "the tests of dashboards and rules need",
+        f"have both on PATH ({_PROMETHEUS_ARCHIVE})",
+        which=which,
+        root=root,
+        run=run,
+        say=say,
+    )
+
+
+def need_proxies(*, which: Which = shutil.which, root: bool, run: Run, say: Callable[[str], None]) -> bool:
+    """See that nginx and HAProxy are there, installing them where that is allowed; say what to type elsewhere."""
+    return _need_packages(
+        PROGRAMS,
+        _PROXY_PACKAGES,
+        "the long tests of runs through proxies need",
+        "have both on PATH",
+        which=which,
+        root=root,
+        run=run,
+        say=say,
+    )
+
+
+def _need_packages(
+    programs: Sequence[str],
+    packages: Sequence[str],
+    who_needs: str,
+    elsewhere: str,
+    *,
+    which: Which,
+    root: bool,
+    run: Run,
+    say: Callable[[str], None],
+) -> bool:
+    if all(which(program) for program in programs):
         return True
     if root and which("apt-get"):
-        say("installing Prometheus, which the tests of dashboards and rules need")
-        for command in (["apt-get", "update"], ["apt-get", "install", "--yes", "--no-install-recommends", _PROMETHEUS]):
+        say(f"installing {' and '.join(packages)}: {who_needs} {' and '.join(programs)}")
+        for command in (["apt-get", "update"], ["apt-get", "install", "--yes", "--no-install-recommends", *packages]):
             if run(command) != 0:
                 say(f"`{' '.join(command)}` failed")
                 break
-        if all(which(tool) for tool in PROMETHEUS_TOOLS):
+        if all(which(program) for program in programs):
             return True
-    line = f"apt-get update && apt-get install --yes {_PROMETHEUS}"
-    where = f"have both on PATH ({_PROMETHEUS_ARCHIVE})"
     if which("apt-get"):
-        where = f"type\n\n    {line if root else line.replace('apt-get', 'sudo apt-get')}\n"
-    say(f"the tests of dashboards and rules need {' and '.join(PROMETHEUS_TOOLS)}: {where}")
+        line = f"apt-get update && apt-get install --yes {' '.join(packages)}"
+        elsewhere = f"type\n\n    {line if root else line.replace('apt-get', 'sudo apt-get')}\n"
+    say(f"{who_needs} {' and '.join(programs)}: {elsewhere}")
     return False
 
 
@@ -268,6 +307,7 @@ def main() -> int:
         need_session_plugin(say=_say),
         need_opensearch(root=root, run=_run, say=_say),
         need_prometheus(root=root, run=_run, say=_say),
+        need_proxies(root=root, run=_run, say=_say),
         need_checkov(run=_run, say=_say),
         need_terraform(say=_say),
         need_browser(root=root, run=_run, say=_say),

@@ -17,6 +17,7 @@ from tests.needs import (
     need_checkov,
     need_opensearch,
     need_prometheus,
+    need_proxies,
     need_session_plugin,
     need_terraform,
 )
@@ -25,9 +26,15 @@ from tests.support.opensearch import obtain
 from tests.support.terraform import find_mirror
 from tests.tools import checkov
 
+_PACKAGES = {
+    "chromium": {"chromium"},
+    "prometheus": {"prometheus", "promtool"},
+    "nginx-light": {"nginx", "haproxy"},
+}
+
 
 class System:
-    """A machine with these programs; `apt-get install` may bring Chromium."""
+    """A machine with these programs; `apt-get install` may bring others."""
 
     def __init__(self, *programs: str, packages: bool = True, online: bool = True) -> None:
         self.programs = set(programs)
@@ -44,7 +51,7 @@ class System:
         if not self.online:
             return 100
         if "install" in command and self.packages:
-            self.programs.update({"chromium"} if "chromium" in command else {"prometheus", "promtool"})
+            self.programs.update(next(programs for package, programs in _PACKAGES.items() if package in command))
         return 0
 
     def need(self, *, root: bool) -> bool:
@@ -272,6 +279,16 @@ def test_prometheus_is_installed_where_that_is_allowed() -> None:
         system = System(*programs)
         assert need_prometheus(which=system.which, root=root, run=system.run, say=system.said.append)
         assert system.ran == ran
+
+
+def test_proxies_are_installed_where_that_is_allowed_and_told_elsewhere() -> None:
+    system = System("nginx", "apt-get")
+    assert need_proxies(which=system.which, root=True, run=system.run, say=system.said.append)
+    assert system.ran == ["apt-get update", "apt-get install"]
+    system = System("nginx", "apt-get")
+    assert not need_proxies(which=system.which, root=False, run=system.run, say=system.said.append)
+    assert system.ran == []
+    assert "sudo apt-get update && sudo apt-get install --yes nginx-light haproxy" in system.said[-1]
 
 
 def test_the_line_for_prometheus_is_told_elsewhere() -> None:

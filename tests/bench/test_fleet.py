@@ -16,7 +16,7 @@ from auroral.errors import AuroralError, ExitCode, LostProcessError
 BODIES = {
     "obedient": "sum(range(3_000_000))\n"
     'print(\'{"type":"Hello","pid":1,"metrics_port":4242}\', flush=True)\n'
-    'print(\'{"type":"Ready"}\', flush=True)\nsys.stdin.read()\n',
+    'print(\'{"type":"Ready","note":"took another way"}\', flush=True)\nsys.stdin.read()\n',
     "stubborn": "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     'print(\'{"type":"Ready"}\', flush=True)\ntime.sleep(600)\n',
     "unhappy": 'print(\'{"type":"ChildFailed","error":"no such place","hint":"look","exit_code":3}\', flush=True)\n'
@@ -42,6 +42,7 @@ async def test_a_child_says_hello_and_goes_when_its_stdin_closes(spawn) -> None:
     child = await spawn("obedient")
     await wait_each([child.ready], [child])
     assert child.metrics_port == 4242
+    assert child.note == "took another way"
     child.measure()
     await child.stop(10)
     assert child.ended.is_set()

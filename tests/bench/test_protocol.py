@@ -13,6 +13,7 @@ from tests.bench.test_load import order
 FROM_CHILD = [
     protocol.Hello(pid=7, metrics_port=None),
     protocol.Ready(),
+    protocol.Ready(note="drove the API otherwise"),
     protocol.Samples(samples=[Sample(index=1, workload=0, outcome=Outcome.REJECTED, intended_us=5, cause="X/Y")]),
     protocol.ScheduleEnded(t_s=1.0, scheduled=5, interrupted=False),
     protocol.Drained(t_s=2.0, held=1),
@@ -58,6 +59,15 @@ def test_a_workers_order_reads_back() -> None:
 def test_what_is_no_frame_is_refused(line: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_from_child(line)
+
+
+def test_what_several_children_say_alike_is_one_sentence() -> None:
+    said = {"generator-0": "took long", "generator-1": "", "generator-2": "took long", "generator-3": "took it easy"}
+    assert protocol.notes_of(said) == ["generator-0 and generator-2 took long.", "generator-3 took it easy."]
+    assert protocol.notes_of({f"generator-{number}": "took its time" for number in range(3)}) == [
+        "generator-0, generator-1 and generator-2 took its time."
+    ]
+    assert protocol.notes_of({"generator-0": ""}) == []
 
 
 def test_a_connection_does_not_show_its_secrets() -> None:

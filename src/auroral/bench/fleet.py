@@ -32,6 +32,8 @@ class Child:
         self.ready = asyncio.Event()
         self.ended = asyncio.Event()
         self.metrics_port: int | None = None
+        self.note = ""
+        """What it said of itself when it was ready."""
         self.failure: ChildFailed | None = None
         self.expected_to_end = False
         self.broken: Exception | None = None
@@ -172,7 +174,8 @@ class Child:
         match frame:
             case Hello(metrics_port=port):
                 self.metrics_port = port
-            case Ready():
+            case Ready(note=note):
+                self.note = note
                 self.ready.set()
             case ChildFailed():
                 self.failure = frame
@@ -236,7 +239,7 @@ class Fleet:
             await asyncio.gather(working, *ends, return_exceptions=True)
 
     def metrics_urls(self) -> dict[str, str]:
-        """Where each live child shows the SDK's metrics."""
+        """Where each live child shows its own metrics."""
         return {
             child.name: f"http://127.0.0.1:{child.metrics_port}/metrics"
             for child in self.children

@@ -6,16 +6,17 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from temporalio.client import Client
 
 from auroral.bench.child import quiet_collector, run_child
 from auroral.bench.cleanup import terminate_directly
-from auroral.bench.clock import Clock, MonotonicClock
+from auroral.bench.clock import MonotonicClock
+from auroral.bench.driver import Driver, open_driver
 from auroral.bench.executions import list_executions
 from auroral.bench.interact import Interactor
-from auroral.bench.load import BeginsStarts, Generator
+from auroral.bench.load import Generator
 from auroral.bench.pipes import Pipes, exit_now
 from auroral.bench.protocol import (
     CleanedUp,
@@ -27,13 +28,10 @@ from auroral.bench.protocol import (
     StopSchedule,
     decode_to_generator,
 )
-from auroral.bench.starts import InTasks, Starter
-from auroral.bench.telemetry import runtime_with_metrics
-from auroral.bench.watch import Contact, Sweeper, Watcher
+from auroral.bench.starts import Starter
+from auroral.bench.watch import Contact, Sweeper
 from auroral.bench.workflows import encode_input
 from auroral.bench.workload import from_plain
-from auroral.errors import TargetError
-from auroral.temporal.connect import connect
 
 _Frame = TypeVar("_Frame")
 _T = TypeVar("_T")
@@ -42,59 +40,18 @@ _RESOLVE_S = 30.0
 """How long a lost acknowledgement is looked for before the start counts as refused, visibility permitting."""
 
 
-class Engine(Protocol):
-    """What a generator drives the API with."""
-
-    client: Client
-    broken: asyncio.Future[TargetError]
-    """Done, with the reason, when it can serve the run no longer."""
-
-    def starts(self, starter: Starter, clock: Clock, order: GeneratorOrder) -> BeginsStarts:
-        """What begins the starts that `starter` makes."""
-
-    @property
-    def watcher(self) -> Callable[..., Watcher]:
-        """Makes a `Watcher`; takes what that takes."""
-
-    async def stop(self) -> None:
-        """End what it holds."""
-
-
-class SdkEngine:
-    """Temporal's SDK."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.watcher = Watcher
-        self.broken: asyncio.Future[TargetError] = asyncio.get_running_loop().create_future()
-
-    @classmethod
-    async def open(cls, order: GeneratorOrder, pipes: Pipes) -> SdkEngine:
-        """Connect. Raises `TargetError`."""
-        runtime, metrics_port = runtime_with_metrics(enabled=order.metrics)
-        pipes.emit(Hello(pid=os.getpid(), metrics_port=metrics_port))
-        patience_s = order.connection.connect_timeout_s
-        return cls(await connect(order.connection, runtime=runtime, retry=False, patience_s=patience_s))
-
-    def starts(self, starter: Starter, clock: Clock, order: GeneratorOrder) -> BeginsStarts:
-        """Each in a task of its own."""
-        return InTasks(starter)
-
-    async def stop(self) -> None:
-        """Nothing to do: the process ends."""
-
-
 async def serve(pipes: Pipes) -> None:
     """Take the order, connect, wait for `Go`, drive; then clean up when told, until the parent is gone."""
     order = await _read(pipes, GeneratorOrder)
-    engine = await _unless_orphaned(pipes, _engine(order, pipes))
+    driver = await _unless_orphaned(pipes, open_driver(order))
     try:
-        pipes.emit(Ready())
-        go = await _unless_broken(engine, _read(pipes, Go))
-        generator, stop_all = build(order, go, engine, pipes.emit)
+        pipes.emit(Hello(pid=os.getpid(), metrics_port=driver.metrics_port))
+        pipes.emit(Ready(note=driver.note))
+        go = await _unless_broken(driver, _read(pipes, Go))
+        generator, stop_all = build(order, go, driver, pipes.emit)
         quiet_collector()
         driving = asyncio.create_task(generator.run())
-        listening = asyncio.create_task(_listen(pipes, generator, engine.client, order))
+        listening = asyncio.create_task(_listen(pipes, generator, driver.client, order))
         await asyncio.wait({driving, listening}, return_when=asyncio.FIRST_COMPLETED)
         if driving.done():
             driving.result()
@@ -102,22 +59,14 @@ async def serve(pipes: Pipes) -> None:
         await listening
         driving.cancel()
     finally:
-        await engine.stop()
-
-
-async def _engine(order: GeneratorOrder, pipes: Pipes) -> Engine:
-    if order.manifest.engine == "wire":
-        from auroral.bench.wire.generating import WireEngine
-
-        return await WireEngine.open(order, pipes)
-    return await SdkEngine.open(order, pipes)
+        await driver.stop()
 
 
 def build(
-    order: GeneratorOrder, go: Go, engine: Engine, emit: Callable[..., None]
+    order: GeneratorOrder, go: Go, driver: Driver, emit: Callable[..., None]
 ) -> tuple[Generator, Callable[[], asyncio.Future[None]]]:
     """Wire a generator to a real cluster and the real clock; also return what stops its polls."""
-    manifest, client = order.manifest, engine.client
+    manifest, client = order.manifest, driver.client
     clock = MonotonicClock(go.epoch_unix_us)
     contact = Contact()
     workloads = [from_plain(workload.definition) for workload in manifest.workloads]
@@ -130,10 +79,10 @@ def build(
         timeout_s=order.start_timeout_s,
         resolve_s=_RESOLVE_S,
     )
-    generator = Generator(order, clock, engine.starts(starter, clock, order), contact, emit)
-    engine.broken.add_done_callback(lambda broken: generator.fail(broken.result()))
+    generator = Generator(order, clock, driver.starts(starter, clock, order), contact, emit)
+    driver.broken.add_done_callback(lambda broken: generator.fail(broken.result()))
     if manifest.observe == "watch" and order.max_watchers > 0:
-        generator.watcher = engine.watcher(
+        generator.watcher = driver.watcher(
             client.workflow_service,
             manifest.namespace,
             clock,
@@ -203,15 +152,15 @@ async def _unless_orphaned(pipes: Pipes, work: Coroutine[Any, Any, _T]) -> _T:
     return working.result()
 
 
-async def _unless_broken(engine: Engine, work: Coroutine[Any, Any, _T]) -> _T:
-    """Await something. Raises `TargetError` when the engine breaks before."""
+async def _unless_broken(driver: Driver, work: Coroutine[Any, Any, _T]) -> _T:
+    """Await something. Raises `TargetError` when the driver breaks before."""
     working = asyncio.ensure_future(work)
-    either: set[asyncio.Future[Any]] = {working, engine.broken}
+    either: set[asyncio.Future[Any]] = {working, driver.broken}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not working.done():
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-        raise engine.broken.result()
+        raise driver.broken.result()
     return working.result()
 
 

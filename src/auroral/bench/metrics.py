@@ -1,7 +1,7 @@
-"""The Prometheus endpoint of a run: its own numbers, and those of the SDK in every process of it, on one port.
+"""The Prometheus endpoint of a run: its own numbers, and those of each of its processes, on one port.
 
-An SDK runtime binds a port of its own, so the children's texts are fetched at each scrape and shown again with a
-label `process`. The benchmark's own numbers are of the whole run and carry no such label.
+Each child has a port of its own, as an SDK runtime binds one, so their texts are fetched at each scrape and shown again
+with a label `process`. The benchmark's own numbers are of the whole run and carry no such label.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _shown(buckets: Buckets, count: int) -> list[tuple[str, float]]:
 
 
 class _Children(Collector):
-    """The SDK's metrics of every child, with a label that says whose they are."""
+    """The metrics of every child, with a label that says whose they are."""
 
     def __init__(self, children: Callable[[], Mapping[str, str]]) -> None:
         self._children = children

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,7 @@ from auroral.bench.fleet import Child, Fleet
 from auroral.bench.manifest import WorkerIdentity
 from auroral.bench.own_server import OwnServer, development_server, local_cluster
 from auroral.bench.progress import Observer
-from auroral.bench.protocol import GeneratorOrder, WorkerOrder
+from auroral.bench.protocol import GeneratorOrder, WorkerOrder, notes_of
 from auroral.bench.result import Environment
 from auroral.bench.settings import BenchSettings
 from auroral.bench.spread.coordinator import Spread
@@ -172,6 +172,7 @@ class Opening:
         for number in range(manifest.generator_processes):
             await self._fleet.add_generator(self._generator_order(connection, number))
         await self._fleet.wait_ready()
+        self._note(notes_of({generator.name: generator.note for generator in self._fleet.generators}))
 
     async def _open_spread(self, connection: ConnectionSpec) -> None:
         self._observer.phase("generators", f"{self._manifest.generator_processes} × auroral bench generator")
@@ -182,6 +183,12 @@ class Opening:
             f"{len(spread.generators)} generators on machines of their own, conducted by {spread.where}; their samples "
             "stay with them, so that this directory has histograms but no samples.parquet."
         )
+        self._note(spread.notes)
+
+    def _note(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            self._observer.detail(note)
+        self.notes.extend(notes)
 
     def _worker_order(self, connection: ConnectionSpec, name: str) -> WorkerOrder:
         return WorkerOrder(

@@ -103,8 +103,8 @@ SETTINGS: tuple[Setting, ...] = (
     _setting(LOAD, "seed", "seed", values.whole(0, 2**53), "Seed of everything random in the schedule."),
     _setting(LOAD, "iterations", "iterations", values.whole(1, 1000), "How often to repeat the run."),
     _setting(WORKERS, "engine", "engine", values.choice(*ENGINES),
-             "What generators and workers drive the API with: Temporal's SDK, or the wire itself, which costs less and "
-             "runs the built-in workloads alone."),
+             "Who answers the tasks: workers of Temporal's SDK, or auroral's own over the wire, which cost less and "
+             "run the built-in workloads alone."),
     _setting(WORKERS, "eager-start", "eager_start", values.FLAG,
              "Let the generators be workers too, and take the first workflow task with each start's answer; with the "
              "engine wire."),
@@ -328,7 +328,7 @@ def _role_problems(resolved: Resolved, faulty: set[str]) -> list[Problem]:
         problems.append(_problem(resolved, "local-database", "none without local"))
     if chosen["eager-start"] and chosen["engine"] != "wire":
         problems.append(
-            _problem(resolved, "eager-start", "the engine wire with it: the SDK's generators have no worker")
+            _problem(resolved, "eager-start", "the engine wire with it: a generator is no worker of the SDK's")
         )
     if chosen["eager-start"] and (chosen["generator-only"] or chosen["worker-only"]):
         problems.append(

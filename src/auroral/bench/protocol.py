@@ -6,6 +6,7 @@ reports. End of file on its stdin means that the coordinator is gone: it stops a
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -85,6 +86,22 @@ class Hello(_Frame, frozen=True, kw_only=True):
 
 class Ready(_Frame, frozen=True, kw_only=True):
     """Connected; a worker polls, a generator waits for `Go`."""
+
+    note: str = ""
+    """What the run is to say of it, after its name."""
+
+
+def notes_of(said: Mapping[str, str]) -> list[str]:
+    """What children said of themselves when they were ready, by name: one sentence for all that said the same."""
+    who: dict[str, list[str]] = {}
+    for name, note in said.items():
+        if note:
+            who.setdefault(note, []).append(name)
+    return [f"{_together(names)} {note}." for note, names in who.items()]
+
+
+def _together(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 class Samples(_Frame, frozen=True, kw_only=True):

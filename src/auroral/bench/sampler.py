@@ -53,7 +53,7 @@ class Sampler:
     ) -> None:
         """Read the run of `manifest`.
 
-        `child_metrics` gives the URL of each live child's SDK metrics by its name, `processes` the process ids to
+        `child_metrics` gives the URL of each live child's metrics by its name, `processes` the process ids to
         measure, `server_metrics` are URLs of the server's own metrics.
         """
         self._client = client

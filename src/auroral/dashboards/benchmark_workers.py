@@ -1,4 +1,4 @@
-"""Rows of the dashboard Benchmark: its workers and its client, as Temporal's SDK sees them. Pure.
+"""Rows of the dashboard Benchmark: its workers, and requests as generator and workers see them. Pure.
 
 They are of the cluster's benchmark, whichever run: workers serve one after the other and know no run.
 """
@@ -174,15 +174,20 @@ WORKERS = Row(
 )
 
 CLIENT = Row(
-    "Requests to the server, as the SDK sees them",
+    "Requests to the server, as generator and workers see them",
     (
         Panel(
             title="Requests a second",
             unit=Unit.REQUESTS_PER_S,
-            shows=f"The {MOST} operations with most requests, of generator and workers.",
+            shows=f"The {MOST} operations with most requests, of generator and workers, and of those that wait.",
             normal="In proportion to the rate.",
             otherwise="Starts below the target: the generator lags.",
-            queries=(Query(top(MOST, rate_of(metrics.SDK_REQUESTS, ("operation",), scope=SCOPE)), "{{operation}}"),),
+            queries=(
+                Query(top(MOST, rate_of(metrics.SDK_REQUESTS, ("operation",), scope=SCOPE)), "{{operation}}"),
+                Query(
+                    top(MOST, rate_of(metrics.SDK_LONG_REQUESTS, ("operation",), scope=SCOPE)), "{{operation}}, waiting"
+                ),
+            ),
         ),
         Panel(
             title="Latency of requests",
@@ -202,8 +207,13 @@ CLIENT = Row(
             unit=Unit.COUNT,
             shows="Requests that failed, tried again or not.",
             normal="None.",
-            otherwise="Starts: limits of the frontend; see *Temporal Server*. All at once: a frontend went away.",
-            queries=(Query(counted(metrics.SDK_REQUEST_FAILURES, ("operation",), scope=SCOPE), "{{operation}}"),),
+            otherwise="Starts and waits: limits of the frontend; see *Temporal Server*. All: a frontend went away.",
+            queries=(
+                Query(counted(metrics.SDK_REQUEST_FAILURES, ("operation",), scope=SCOPE), "{{operation}}"),
+                Query(
+                    counted(metrics.SDK_LONG_REQUEST_FAILURES, ("operation",), scope=SCOPE), "{{operation}}, waiting"
+                ),
+            ),
             shape=Shape.BARS,
             empty="none failed",
         ),

@@ -266,7 +266,7 @@ def _sdk(kind: Kind, name: str, unit: str, labels: str, after: str = "") -> Metr
     return _metric(Source.SDK, kind, name, unit, f"{labels} process", after=after or "workers of the benchmark")
 
 
-# The SDK's core in the benchmark's processes, as the benchmark's endpoint shows it: namespaces unchanged.
+# Workers and generators of the benchmark, under the SDK's names, as its endpoint shows them: namespaces unchanged.
 _WORKER = "namespace task_queue"
 SDK_SLOTS_USED = _sdk(Kind.GAUGE, "temporal_worker_task_slots_used", "slots", f"{_WORKER} worker_type")
 SDK_SLOTS_AVAILABLE = _sdk(Kind.GAUGE, "temporal_worker_task_slots_available", "slots", f"{_WORKER} worker_type")
@@ -284,6 +284,11 @@ SDK_STICKY_EVICTIONS = _sdk(
 SDK_REQUESTS = _sdk(Kind.COUNTER, "temporal_request_total", "requests", "namespace operation")
 SDK_REQUEST_FAILURES = _sdk(
     Kind.COUNTER, "temporal_request_failure_total", "requests", "namespace operation", "a request that failed"
+)
+SDK_LONG_REQUESTS = _sdk(Kind.COUNTER, "temporal_long_request_total", "requests", "namespace operation")
+"""Requests that ask the server to wait: polls for tasks, and a generator's for the end of its workflows."""
+SDK_LONG_REQUEST_FAILURES = _sdk(
+    Kind.COUNTER, "temporal_long_request_failure_total", "requests", "namespace operation", "a long poll that failed"
 )
 SDK_REQUEST_LATENCY = _sdk(Kind.HISTOGRAM, "temporal_request_latency_seconds", "s", "namespace operation")
 SDK_POLLS = _sdk(Kind.COUNTER, "temporal_workflow_task_queue_poll_succeed_total", "polls", _WORKER)

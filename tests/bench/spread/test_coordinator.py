@@ -58,7 +58,7 @@ class MadeUp:
     async def claim(self, plain: dict[str, Any], number: int) -> Any:
         if self.refuses is not None:
             raise self.refuses
-        return plan.plain(Claim(generator=number, queue=self.own_queue, seen=seen(number)))
+        return plan.plain(Claim(generator=number, queue=self.own_queue, seen=seen(number), note="took another way"))
 
     @activity.defn(name=plan.GENERATE)
     async def generate(self, plain: dict[str, Any]) -> bytes:
@@ -171,6 +171,7 @@ async def test_a_run_from_claims_to_its_end(temporal_server, unique: str, contro
     async with agents(temporal_server.address, control) as made, running:
         await running.open()
         assert [one.name for one in running.seen] == ["generator-0", "generator-1"]
+        assert running.notes == ["generator-0 and generator-1 took another way."]
         said = listen(running)
         for generator in running.generators:
             generator.send(Go(epoch_unix_us=10**15, clock_offset_us=0))

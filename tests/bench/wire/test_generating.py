@@ -1,4 +1,4 @@
-"""A generator of the wire engine with the workers beside it that eager starts need, against a real gRPC server."""
+"""A generator's calls over the wire with the workers beside it that eager starts need, against a real gRPC server."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import Any
 import grpc
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from temporalio.api.workflowservice import v1 as api
 
 from auroral.bench.fleet import Child
 from auroral.bench.generator import _unless_broken, build
-from auroral.bench.protocol import Drained, GeneratorOrder, Go, Hello
+from auroral.bench.protocol import Drained, GeneratorOrder, Go
 from auroral.bench.scrape import fetch
-from auroral.bench.wire.generating import WireEngine
+from auroral.bench.wire.generating import WireDriver
 from auroral.errors import ExitCode, TargetError
 from auroral.temporal.spec import ConnectionSpec
 from benchmarks.frontend_process import FrontendProcess
@@ -129,42 +130,45 @@ async def until(met: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def opened(order: GeneratorOrder, said: Said | None = None) -> WireEngine:
-    return await WireEngine.open(order, said or Said())  # type: ignore[arg-type]
+async def opened(order: GeneratorOrder) -> WireDriver:
+    return await WireDriver.open(order, patience_s=5.0)
 
 
 async def test_the_worker_beside_the_generator_polls_until_the_end_and_says_goodbye() -> None:
     async with serving() as (frontend, address):
-        engine = await opened(order_for(address))
+        driver = await opened(order_for(address))
         await until(lambda: frontend.polls == 8)
-        await engine.stop()
+        await driver.stop()
         assert frontend.goodbye.is_set()
         await until(lambda: frontend.polls == 0)
         assert frontend.requests["ShutdownWorker"] == 1
-        assert not engine.broken.done()
+        assert not driver.broken.done()
 
 
 async def test_without_eager_starts_there_is_no_worker() -> None:
     async with serving() as (frontend, address):
-        said = Said()
-        engine = await opened(order_for(address, eager=False, metrics=True), said)
-        await engine.stop()
+        driver = await opened(order_for(address, eager=False))
+        await driver.stop()
         assert frontend.requests == {}
-    (hello,) = said.frames
-    assert isinstance(hello, Hello)
-    assert hello.metrics_port is None
+    assert driver.metrics_port is None
 
 
-async def test_the_worker_s_numbers_are_served_while_it_lives() -> None:
-    async with serving() as (_, address):
-        said = Said()
-        engine = await opened(order_for(address, metrics=True), said)
-        (hello,) = said.frames
-        assert isinstance(hello, Hello)
-        url = f"http://127.0.0.1:{hello.metrics_port}/metrics"
+async def test_the_worker_s_numbers_and_every_call_once_are_served_while_it_lives() -> None:
+    async with serving() as (frontend, address):
+        order = order_for(address, metrics=True)
+        driver, said = await opened(order), Said()
+        url = f"http://127.0.0.1:{driver.metrics_port}/metrics"
+        generator, stop = build(order, Go(epoch_unix_us=now_us(), clock_offset_us=0), driver, said.emit)
+        await generator.run()
+        await until(lambda: frontend.requests["RespondWorkflowTaskCompleted"] == 20)
+        await stop()
+        await until(lambda: not any(worker.busy for worker in driver._workers.values()))
         shown = await asyncio.to_thread(fetch, url, 5.0)
         assert b'worker_type="WorkflowWorker"' in shown
-        await engine.stop()
+        families = {family.name: family for family in text_string_to_metric_families(shown.decode())}
+        counted = {one.labels["operation"]: one.value for one in families["temporal_request"].samples}
+        assert counted == {"StartWorkflowExecution": 20, "RespondWorkflowTaskCompleted": 20}
+        await driver.stop()
         with pytest.raises(OSError, match="refused"):
             await asyncio.to_thread(fetch, url, 5.0)
 
@@ -172,11 +176,11 @@ async def test_the_worker_s_numbers_are_served_while_it_lives() -> None:
 async def test_starts_bring_their_first_task_along_and_no_poll_is_needed() -> None:
     async with serving() as (frontend, address):
         order = order_for(address)
-        engine, said = await opened(order), Said()
-        generator, stop = build(order, Go(epoch_unix_us=now_us(), clock_offset_us=0), engine, said.emit)
+        driver, said = await opened(order), Said()
+        generator, stop = build(order, Go(epoch_unix_us=now_us(), clock_offset_us=0), driver, said.emit)
         await generator.run()
         await stop()
-        await engine.stop()
+        await driver.stop()
     drained = said.frames[-1]
     assert isinstance(drained, Drained)
     assert drained.eager == frontend.requests["StartWorkflowExecution"] == 20
@@ -185,13 +189,13 @@ async def test_starts_bring_their_first_task_along_and_no_poll_is_needed() -> No
 
 async def test_polls_refused_before_the_schedule_begins_end_the_generator() -> None:
     async with serving() as (frontend, address):
-        engine = await opened(order_for(address))
-        waiting = asyncio.ensure_future(_unless_broken(engine, forever()))
+        driver = await opened(order_for(address))
+        waiting = asyncio.ensure_future(_unless_broken(driver, forever()))
         await until(lambda: frontend.polls == 8)
         frontend.refuse_polls.set()
         with pytest.raises(TargetError, match="refuses polls: PERMISSION_DENIED: not you"):
             await asyncio.wait_for(waiting, 10)
-        await engine.stop()
+        await driver.stop()
 
 
 async def test_the_process_says_so_without_waiting_for_its_schedule(tmp_path: Path) -> None:
@@ -209,26 +213,26 @@ async def test_the_process_says_so_without_waiting_for_its_schedule(tmp_path: Pa
 async def test_polls_refused_during_the_schedule_end_the_run() -> None:
     async with serving() as (frontend, address):
         order = order_for(address, duration_s=3_600.0)
-        engine = await opened(order)
-        generator, stop = build(order, Go(epoch_unix_us=now_us(), clock_offset_us=0), engine, Said().emit)
+        driver = await opened(order)
+        generator, stop = build(order, Go(epoch_unix_us=now_us(), clock_offset_us=0), driver, Said().emit)
         driving = asyncio.ensure_future(generator.run())
         await until(lambda: frontend.requests["StartWorkflowExecution"] > 0)
         frontend.refuse_polls.set()
         with pytest.raises(TargetError, match="refuses polls"):
             await asyncio.wait_for(driving, 10)
         await stop()
-        await engine.stop()
+        await driver.stop()
 
 
-async def test_what_ends_before_the_engine_breaks_is_returned() -> None:
+async def test_what_ends_before_the_driver_breaks_is_returned() -> None:
     async with serving() as (_, address):
-        engine = await opened(order_for(address, eager=False))
+        driver = await opened(order_for(address, eager=False))
 
         async def word() -> str:
             return "go"
 
-        assert await _unless_broken(engine, word()) == "go"
-        await engine.stop()
+        assert await _unless_broken(driver, word()) == "go"
+        await driver.stop()
 
 
 async def forever() -> None:

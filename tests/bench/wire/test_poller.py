@@ -151,7 +151,7 @@ def test_polls_that_fail_are_tried_again_at_growing_pauses(status: RPCStatusCode
     bench.calls.under_way[0].fail(status)
     bench.timers.advance(0.16)
     assert bench.under_way == FIRST
-    assert bench.readings.failures[("PollWorkflowTaskQueue", status.name)] == 9 * FIRST + 1
+    assert bench.readings.long_failures[("PollWorkflowTaskQueue", status.name)] == 9 * FIRST + 1
     assert bench.fatal == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from auroral.bench.exposition import samples
-from auroral.bench.wire.readings import Readings, Slots, text
+from auroral.bench.wire.readings import Readings, Requests, Slots, text
 
 
 @pytest.fixture
@@ -54,6 +54,33 @@ def test_the_text_is_prometheus_and_loses_nothing(readings: Readings) -> None:
     assert total == pytest.approx(70.003)
 
 
+def test_requests_of_a_whole_process_take_the_place_of_its_workers(readings: Readings) -> None:
+    all_of = Requests("benchmark")
+    refused = SimpleNamespace(status=SimpleNamespace(name="RESOURCE_EXHAUSTED"))
+    all_of.answered("StartWorkflowExecution", 0.004, None)
+    all_of.answered("GetWorkflowExecutionHistory", 0.004, None)
+    all_of.answered("GetWorkflowExecutionHistory", 21.0, None, True)
+    all_of.answered("GetWorkflowExecutionHistory", 0.001, refused, True)
+    families = {family.name: family for family in text_string_to_metric_families(text([readings], requests=all_of))}
+
+    def counted(name: str) -> dict[str, float]:
+        return {one.labels["operation"]: one.value for one in families[name].samples if not one.name.endswith("_sum")}
+
+    assert counted("temporal_request") == {"StartWorkflowExecution": 1, "GetWorkflowExecutionHistory": 1}
+    assert counted("temporal_long_request") == {"GetWorkflowExecutionHistory": 2}
+    assert counted("temporal_request_failure") == {}
+    (failure,) = families["temporal_long_request_failure"].samples
+    assert failure.labels == {
+        "namespace": "benchmark",
+        "service_name": "auroral-wire",
+        "operation": "GetWorkflowExecutionHistory",
+        "status_code": "RESOURCE_EXHAUSTED",
+    }
+    waited = families["temporal_long_request_latency_seconds"].samples
+    assert [one.value for one in waited if one.name.endswith("_sum")] == [pytest.approx(21.001)]
+    assert families["temporal_sticky_cache_size"].samples, "the worker's own stay"
+
+
 def test_the_workers_of_several_queues_are_told_apart(readings: Readings) -> None:
     other = Readings("benchmark", "q2")
     families = {family.name: family for family in text_string_to_metric_families(text([readings, other]))}
@@ -71,5 +98,5 @@ def test_names_that_dashboards_know() -> None:
         "auroral_wire_late_answers_total",
         # An SDK worker has these too; no dashboard shows them.
         "temporal_activity_task_received_total",
-        "temporal_long_request_failure_total",
+        "temporal_long_request_latency_seconds",
     }

@@ -10,7 +10,7 @@ import trustme
 
 from auroral.errors import TargetError
 from auroral.temporal.spec import ConnectionSpec
-from auroral.temporal.wire import connect
+from auroral.temporal.wire import connect, frames
 from auroral.temporal.wire.connect import connect_wire
 from tests.temporal.wire.peers import Line, Script, ScriptedServer, greeting
 
@@ -61,6 +61,54 @@ async def test_what_answers_otherwise_is_told(script: Script, words: str, hint: 
         with pytest.raises(TargetError, match=f"^cannot connect to 127.0.0.1:{server.port}: .*{words}") as caught:
             await connect_wire(spec(server.port, connect_timeout_s=0.2))
         assert hint in caught.value.hint
+
+
+async def answering(line: Line, headers: list[tuple[str, str]]) -> None:
+    """Greet, as a proxy does, and say of each call only this."""
+    line.send(greeting())
+    answered = 0
+    while True:
+        calls = [one for one in line.seen if one.kind == frames.HEADERS]
+        for call in calls[answered:]:
+            block = line.peer.block(headers)
+            line.send(frames.frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, call.stream_id, block))
+        answered = len(calls)
+        await line.receive()
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ([(":status", "503")], "the answer is HTTP 503 without a gRPC status"),
+        ([(":status", "200"), ("grpc-status", "14"), ("grpc-message", "no healthy upstream")], "no healthy upstream"),
+        ([(":status", "200"), ("grpc-status", "16"), ("grpc-message", "who?")], "UNAUTHENTICATED: who?"),
+    ],
+)
+async def test_a_proxy_that_greets_before_it_has_a_server_is_no_cluster(
+    headers: list[tuple[str, str]], words: str
+) -> None:
+    async with ScriptedServer(lambda line: answering(line, headers)) as server:
+        with pytest.raises(TargetError) as caught:
+            await connect_wire(spec(server.port))
+    assert caught.value.message == f"cannot connect to 127.0.0.1:{server.port}: {words}"
+    assert ("TEMPORAL_API_KEY" in caught.value.hint) is words.startswith("UNAUTHENTICATED")
+
+
+async def test_one_that_greets_and_goes_is_told_once() -> None:
+    async def go(line: Line) -> None:
+        line.send(greeting())
+        await line.until(frames.HEADERS)
+
+    async with ScriptedServer(go) as server:
+        with pytest.raises(TargetError) as caught:
+            await connect_wire(spec(server.port))
+    assert caught.value.message == f"cannot connect to 127.0.0.1:{server.port}: the server closed the connection"
+
+
+async def test_a_server_too_old_for_the_question_is_one() -> None:
+    async with ScriptedServer(lambda line: answering(line, [(":status", "200"), ("grpc-status", "12")])) as server:
+        _, service = await connect_wire(spec(server.port))
+        await service.close()
 
 
 async def test_what_cannot_be_used_is_told_before_any_connect() -> None:

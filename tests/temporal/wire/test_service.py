@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 import typing
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -128,6 +129,49 @@ async def test_a_call_without_a_coroutine() -> None:
             run_ids.add(reply.run_id)
         assert run_ids == {"run of before", "run of after"}
         assert (client.requests, client.failures) == ({START: 2}, {})
+
+
+async def test_who_wants_to_hears_of_every_call_s_end_and_of_none_given_up() -> None:
+    async def hang(request: bytes, context: Any) -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+    async def nothing(request: bytes, context: Any) -> bytes:
+        return b""
+
+    poll = "PollWorkflowTaskQueue"
+    async with serving() as (frontend, port), client_of(port) as client:
+        frontend.answers |= {
+            START: refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy"),
+            WORKFLOW + "GetWorkflowExecutionHistory": nothing,
+            WORKFLOW + poll: hang,
+        }
+        ends: list[tuple[str, float, RPCError | None, bool]] = []
+        client.on_ended = lambda *one: ends.append(one)
+        begun_s = time.perf_counter()
+        with pytest.raises(RPCError, match="busy"):
+            await client.workflow_service.start_workflow_execution(start_request())
+        request = workflowservice.GetWorkflowExecutionHistoryRequest(wait_new_event=True)
+        replied = asyncio.Event()
+        client.call("GetWorkflowExecutionHistory", request, lambda *_: replied.set())
+        request.wait_new_event = False  # it is the caller's again
+        await replied.wait()
+        await client.workflow_service.get_workflow_execution_history(request)
+        most_s = time.perf_counter() - begun_s
+        polling = client.call(poll, workflowservice.PollWorkflowTaskQueueRequest(), lambda *_: None)
+        with pytest.raises(RPCError, match=r"within|Deadline"):
+            await client.workflow_service.poll_workflow_task_queue(
+                workflowservice.PollWorkflowTaskQueueRequest(), timeout=timedelta(seconds=0.1)
+            )
+        polling.cancel()
+    assert [(method, error and error.status.name, waits) for method, _, error, waits in ends] == [
+        ("StartWorkflowExecution", "RESOURCE_EXHAUSTED", False),
+        ("GetWorkflowExecutionHistory", None, True),
+        ("GetWorkflowExecutionHistory", None, False),
+        (poll, "DEADLINE_EXCEEDED", True),
+    ]
+    assert all(0 < took_s < most_s for _, took_s, _, _ in ends[:3])
+    assert ends[3][1] >= 0.1
 
 
 async def test_a_call_given_up_is_given_up_at_the_server_too() -> None:

@@ -175,7 +175,7 @@ class Agent:
         return self._engaged is not None
 
     def metrics_urls(self) -> dict[str, str]:
-        """Where the generator shows the SDK's metrics, while there is one."""
+        """Where the generator shows its own metrics, while there is one."""
         child = self._engaged.child if self._engaged is not None else None
         if child is None or child.metrics_port is None or child.ended.is_set():
             return {}
@@ -274,7 +274,7 @@ class Agent:
             target_offset_ms=engagement.target_clock.offset_us / 1e3,
             target_error_ms=engagement.target_clock.error_us / 1e3,
         )
-        return _plain(Claim(generator=generator, queue=self._queue, seen=seen))
+        return _plain(Claim(generator=generator, queue=self._queue, seen=seen, note=engagement.note))
 
     @activity.defn(name=plan.GENERATE)
     async def generate(self, plain: dict[str, Any]) -> bytes:

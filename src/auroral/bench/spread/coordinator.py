@@ -24,7 +24,7 @@ from auroral import __version__
 from auroral.bench import prepare
 from auroral.bench.manifest import Manifest
 from auroral.bench.progress import Observer
-from auroral.bench.protocol import CleanUp, Go, StopSchedule
+from auroral.bench.protocol import CleanUp, Go, StopSchedule, notes_of
 from auroral.bench.result import SpreadGenerator
 from auroral.bench.settings import BenchSettings
 from auroral.bench.spread import plan
@@ -88,6 +88,11 @@ class Spread:
     def seen(self) -> list[SpreadGenerator]:
         """What the agents say of themselves, by number."""
         return [self._claims[number].seen for number in sorted(self._claims)]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the generators said of themselves when they were ready, in sentences."""
+        return notes_of({claim.seen.name: claim.note for _, claim in sorted(self._claims.items())})
 
     @property
     def where(self) -> str:

@@ -92,6 +92,11 @@ class Engagement:
         self._used = _Used(at_once)
         self._looking: asyncio.Task[None] | None = None
 
+    @property
+    def note(self) -> str:
+        """What its generator said of itself when it was ready."""
+        return self.child.note if self.child is not None else ""
+
     def is_of(self, workflow_id: str | None, run_id: str | None) -> bool:
         """Whether it is part of the run with this control workflow."""
         return self._workflow == (workflow_id, run_id)

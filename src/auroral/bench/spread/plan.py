@@ -100,6 +100,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     """Its own."""
     seen: SpreadGenerator
+    note: str = ""
+    """What the generator said of itself when it was ready."""
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""The wire engine: workers that answer tasks over the public gRPC API, with the five built-in workloads only."""
+"""Over the public gRPC API itself: what generators call with either engine, and the wire engine's workers."""

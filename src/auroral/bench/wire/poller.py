@@ -137,7 +137,7 @@ class Poller:
         self.fill()
 
     def _failed(self, error: RPCError) -> None:
-        self._readings.failed(self._method, error)
+        self._readings.failed(self._method, error, waits=True)
         if error.status in _FATAL:
             self._on_fatal(error)
             return

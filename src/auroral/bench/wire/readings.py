@@ -1,9 +1,9 @@
-"""What a wire worker counts, as the text of a Prometheus endpoint, under the names that SDK workers use. Pure."""
+"""What calls over the wire and its workers count, as a Prometheus endpoint's text, under the SDK's names. Pure."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -36,12 +36,41 @@ class Slots:
         self.used = 0
 
 
-class Readings:
+class Requests:
+    """How requests ended, by method: those that ask the server to wait apart from the others."""
+
+    def __init__(self, namespace: str, task_queue: str = "") -> None:
+        """`task_queue`: whose they are; empty: of all of a process."""
+        self.namespace = namespace
+        self.task_queue = task_queue
+        self.requests: dict[str, Spread] = {}
+        self.failures: dict[tuple[str, str], int] = {}
+        """By method and status."""
+        self.long_requests: dict[str, Spread] = {}
+        self.long_failures: dict[tuple[str, str], int] = {}
+
+    def answered(self, method: str, took_s: float, error: Any, waits: bool = False) -> None:
+        """Count a request, and its failure by status; `waits`: it asked the server to wait."""
+        requests = self.long_requests if waits else self.requests
+        spread = requests.get(method)
+        if spread is None:
+            spread = requests[method] = Spread()
+        spread.add(took_s)
+        if error is not None:
+            self.failed(method, error, waits)
+
+    def failed(self, method: str, error: Any, waits: bool = False) -> None:
+        """Count a request that failed."""
+        failures = self.long_failures if waits else self.failures
+        key = (method, error.status.name)
+        failures[key] = failures.get(key, 0) + 1
+
+
+class Readings(Requests):
     """Of the worker of one task queue."""
 
     def __init__(self, namespace: str, task_queue: str) -> None:
-        self.namespace = namespace
-        self.task_queue = task_queue
+        super().__init__(namespace, task_queue)
         self.slots: dict[str, Slots] = {}
         """By worker type, as the SDK names them."""
         self.pollers: dict[str, Callable[[], int]] = {}
@@ -52,36 +81,20 @@ class Readings:
         self.workflow_tasks = self.failed_tasks = self.activities = self.failed_activities = 0
         self.late = 0
         """Answers whose task the server had given up."""
-        self.requests: dict[str, Spread] = {}
-        self.failures: dict[tuple[str, str], int] = {}
         self.workflow_wait = Spread()
         self.activity_wait = Spread()
 
-    def answered(self, method: str, took_s: float, error: Any) -> None:
-        """Count a request, and its failure by status."""
-        spread = self.requests.get(method)
-        if spread is None:
-            spread = self.requests[method] = Spread()
-        spread.add(took_s)
-        if error is not None:
-            self.failed(method, error)
 
-    def failed(self, method: str, error: Any) -> None:
-        """Count a request that failed."""
-        key = (method, error.status.name)
-        self.failures[key] = self.failures.get(key, 0) + 1
-
-
-def text(readings: list[Readings]) -> str:
-    """All of a process's readings in Prometheus' text format."""
+def text(readings: Sequence[Readings], *, requests: Requests | None = None) -> str:
+    """All of a process's readings in Prometheus' text format; `requests` where they are counted for all of it."""
     lines: list[str] = []
-    for name, kind, samples in _families(readings):
+    for name, kind, samples in [*_of_workers(readings), *_of_requests(readings if requests is None else [requests])]:
         lines.append(f"# TYPE {name} {kind}")
         lines.extend(samples)
     return "\n".join([*lines, ""])
 
 
-def _families(all_of: list[Readings]) -> Iterator[tuple[str, str, list[str]]]:
+def _of_workers(all_of: Sequence[Readings]) -> Iterator[tuple[str, str, list[str]]]:
     used, free = "temporal_worker_task_slots_used", "temporal_worker_task_slots_available"
     yield (
         used,
@@ -105,40 +118,26 @@ def _families(all_of: list[Readings]) -> Iterator[tuple[str, str, list[str]]]:
     yield evicted, "counter", [_line(evicted, one, one.evicted()) for one in all_of]
     for name, attribute in _COUNTERS.items():
         yield name, "counter", [_line(name, one, getattr(one, attribute)) for one in all_of]
-    name = "temporal_request_total"
-    yield (
-        name,
-        "counter",
-        [
-            _line(name, one, sum(spread.counts), operation=method)
-            for one in all_of
-            for method, spread in one.requests.items()
-        ],
-    )
-    for name, polls_too in (("temporal_request_failure_total", False), ("temporal_long_request_failure_total", True)):
-        yield (
-            name,
-            "counter",
-            [
-                _line(name, one, count, operation=method, status_code=status)
-                for one in all_of
-                for (method, status), count in one.failures.items()
-                if method.startswith("Poll") is polls_too
-            ],
-        )
-    name = "temporal_request_latency_seconds"
-    yield (
-        name,
-        "histogram",
-        [
-            line
-            for one in all_of
-            for method, spread in one.requests.items()
-            for line in _spread(name, one, spread, operation=method)
-        ],
-    )
     for name, attribute in _SPREADS.items():
         yield name, "histogram", [line for one in all_of for line in _spread(name, one, getattr(one, attribute))]
+
+
+def _of_requests(all_of: Sequence[Requests]) -> Iterator[tuple[str, str, list[str]]]:
+    for family, requests, failures in (
+        ("temporal_request", "requests", "failures"),
+        ("temporal_long_request", "long_requests", "long_failures"),
+    ):
+        spreads = [(one, method, spread) for one in all_of for method, spread in getattr(one, requests).items()]
+        name = f"{family}_total"
+        lines = [_line(name, one, sum(spread.counts), operation=method) for one, method, spread in spreads]
+        yield name, "counter", lines
+        name = f"{family}_failure_total"
+        failed = [(one, key, count) for one in all_of for key, count in getattr(one, failures).items()]
+        lines = [_line(name, one, count, operation=key[0], status_code=key[1]) for one, key, count in failed]
+        yield name, "counter", lines
+        name = f"{family}_latency_seconds"
+        lines = [line for one, method, spread in spreads for line in _spread(name, one, spread, operation=method)]
+        yield name, "histogram", lines
 
 
 _COUNTERS = {
@@ -156,12 +155,13 @@ _SPREADS = {
 }
 
 
-def _line(name: str, one: Readings, value: float, **labels: str) -> str:
-    given = {"namespace": one.namespace, "service_name": SERVICE, "task_queue": one.task_queue, **labels}
+def _line(name: str, one: Requests, value: float, **labels: str) -> str:
+    queue = {"task_queue": one.task_queue} if one.task_queue else {}
+    given = {"namespace": one.namespace, "service_name": SERVICE, **queue, **labels}
     return f"{name}{{{','.join(f'{key}={_quoted(text)}' for key, text in given.items())}}} {value!r}"
 
 
-def _spread(name: str, one: Readings, spread: Spread, **labels: str) -> Iterator[str]:
+def _spread(name: str, one: Requests, spread: Spread, **labels: str) -> Iterator[str]:
     so_far = 0
     for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), spread.counts, strict=True):
         so_far += count

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from datetime import timedelta
 
+from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from auroral.errors import TargetError
 from auroral.temporal.spec import ConnectionSpec
@@ -17,11 +21,14 @@ _CERTIFICATE_HINT = (
     "and TEMPORAL_TLS_CLIENT_KEY_PATH"
 )
 
+_AGAIN = re.compile(r"^cannot connect to \S+: ")
+"""What a call says whose connection was lost and did not come back."""
+
 
 async def connect_wire(
     connection: ConnectionSpec, *, identity: str | None = None, patience_s: float = 0.0
 ) -> tuple[Client, WireServiceClient]:
-    """Connect to a cluster; failures are retried for `patience_s`. Raises `TargetError`.
+    """Connect to a cluster and see it answer; failures are retried for `patience_s`. Raises `TargetError`.
 
     Returns the SDK's client over the wire, and the service client below it, whose `close` ends both.
     """
@@ -42,12 +49,28 @@ async def _connect(service: WireServiceClient, connection: ConnectionSpec, patie
     give_up_s, wait_s = loop.time() + patience_s, _FIRST_WAIT_S
     while True:
         try:
-            return await service.connect()
+            await service.connect()
+            return await _see_an_answer(service, connection.connect_timeout_s)
         except ConnectionError as error:
             if loop.time() + wait_s > give_up_s:
                 raise _unreachable(connection, error) from error
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 1.6, _LONGEST_WAIT_S)
+
+
+async def _see_an_answer(service: WireServiceClient, timeout_s: float) -> None:
+    """Ask what an SDK asks when it connects: a proxy greets whoever comes, and looks for a server later.
+
+    Raises `ConnectionError`.
+    """
+    try:
+        await service.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=timedelta(seconds=timeout_s))
+    except RPCError as error:
+        if error.status is RPCStatusCode.UNIMPLEMENTED:  # an old server, which has answered
+            return
+        lost = error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)
+        words = _AGAIN.sub("", error.message)
+        raise ConnectionError(words if lost else f"{error.status.name}: {words}") from error
 
 
 def _unreachable(connection: ConnectionSpec, error: Exception) -> TargetError:
@@ -62,6 +85,8 @@ def _unreachable(connection: ConnectionSpec, error: Exception) -> TargetError:
         hint = "name the frontend's gRPC port, often 7233; 8233 is the web UI's"
     elif connection.tls and connection.client_cert is None and "closed the connection" in reason:
         hint = "it may want a client certificate: TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+    elif reason.startswith(("UNAUTHENTICATED", "PERMISSION_DENIED")):
+        hint = "check TEMPORAL_API_KEY, and what it may do there"
     elif isinstance(error, ValueError):
         hint = "correct the address, the API key or the metadata where they are set"
     else:

@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from time import perf_counter
 from typing import Any, NoReturn, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -30,11 +31,15 @@ LONG_POLL_TIMEOUT_S = 70.0
 OnReply = Callable[[Any, RPCError | None], None]
 """Gets the response, or None and the error."""
 
+OnCallEnded = Callable[[str, float, RPCError | None, bool], None]
+"""Gets a call's method, its seconds, what went wrong, and whether it asked the server to wait."""
+
 _PACKAGES = {
     "workflow": "temporal.api.workflowservice.v1.WorkflowService",
     "operator": "temporal.api.operatorservice.v1.OperatorService",
 }
 _HEALTH_PATH = "/grpc.health.v1.Health/Check"
+_HISTORY = "GetWorkflowExecutionHistory"
 
 
 class WireServiceClient(ServiceClient):
@@ -49,6 +54,8 @@ class WireServiceClient(ServiceClient):
         """Calls by path."""
         self.failures: Counter[tuple[str, int]] = Counter()
         """Calls that failed, by path and gRPC status."""
+        self.on_ended: OnCallEnded | None = None
+        """Hears of every call's end, but of those given up, before whoever made it does."""
 
     async def connect(self) -> None:  # type: ignore[override] # the SDK's is a static factory of its own kind
         """Connect. Raises `ConnectionError` with the reason."""
@@ -77,6 +84,8 @@ class WireServiceClient(ServiceClient):
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> Call:
         self.requests[path] += 1
+        if self.on_ended is not None:
+            on_reply = _heard(self.on_ended, path, request, on_reply)
 
         def ended(status: Status, data: bytes) -> None:
             if not status.code:
@@ -139,6 +148,19 @@ class WireServiceClient(ServiceClient):
     def update_api_key(self, api_key: str | None) -> NoReturn:
         """Not to be changed after the start."""
         raise TypeError("the API key of this client is fixed")
+
+
+def _heard(on_ended: OnCallEnded, path: str, request: Any, on_reply: OnReply) -> OnReply:
+    method = path.rpartition("/")[2]
+    # Now: whoever made the call may change the request once it is made.
+    waits = request.wait_new_event if method == _HISTORY else method.startswith("Poll")
+    begun_s = perf_counter()
+
+    def ended(response: Any, error: RPCError | None) -> None:
+        on_ended(method, perf_counter() - begun_s, error, waits)
+        on_reply(response, error)
+
+    return ended
 
 
 def _error(status: Status) -> RPCError:
