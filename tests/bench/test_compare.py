@@ -9,18 +9,13 @@ from random import Random
 import msgspec
 import pytest
 
-from auroral.bench.compare import Comparison, Run, compare, objections, window_of
-from auroral.bench.result import Result, Verdict
+from auroral.bench.compare import Comparison, Run, compare
+from auroral.bench.result import Verdict
 from tests.support.sample_results import MAKERS
 from tests.support.simulated_pairs import Server, run_of
 
 LIKE = MAKERS["pass"]()
 BRIEF = Server(rate_per_s=50, length_s=60)
-
-
-def named(result: Result, run_id: str, **manifest: object) -> Result:
-    changed = msgspec.structs.replace(result.manifest, run_id=run_id, **manifest)
-    return msgspec.structs.replace(result, manifest=changed)
 
 
 def verdicts(comparison: Comparison) -> dict[str, str]:
@@ -37,45 +32,6 @@ def pair(a: Server, b: Server, number: object = 0, runs: int = 1, resamples: int
         [run_of(b, (number, "b", run), LIKE) for run in range(runs)],
         resamples=resamples,
     )
-
-
-# --- What can be compared ---
-
-
-def test_runs_of_the_same_load_can_be_compared() -> None:
-    assert objections([LIKE, named(LIKE, "again")], [named(LIKE, "other")]) == []
-
-
-def test_what_cannot_be_compared_is_named_with_both_values() -> None:
-    arrival = msgspec.structs.replace(LIKE.manifest.arrival, process="poisson")
-    other = named(LIKE, "other", engine="wire", observe="visibility", arrival=arrival, workloads=[])
-    found = objections([LIKE], [other])
-    assert [objection.split(":")[0] for objection in found] == [
-        "workload",
-        "engine",
-        "arrival process",
-        "observation of closes",
-    ]
-    assert "engine: run-pass has sdk, other has wire" in found
-
-
-def test_another_rate_cannot_be_compared() -> None:
-    (found,) = objections([LIKE], [MAKERS["inconclusive"]()])
-    assert found == "target rate: run-pass has 100/s, run-inconclusive has 50/s"
-
-
-def test_a_run_without_a_steady_window_cannot_be_compared() -> None:
-    assert "run-interrupted has no steady window" in objections([LIKE], [MAKERS["interrupted"]()])
-
-
-def test_a_run_is_not_compared_with_itself() -> None:
-    assert objections([LIKE], [LIKE]) == ["run-pass is given twice: a run compared with itself shows nothing"]
-
-
-def test_the_window_is_the_one_that_rates_are_quoted_from() -> None:
-    assert window_of(LIKE) == range(10, 60)
-    assert window_of(MAKERS["stages"]()) == range(45, 60)
-    assert not window_of(MAKERS["nothing"]())
 
 
 # --- What is said ---

@@ -27,10 +27,10 @@ from auroral.bench.bootstrap import (
     odds,
     replicate,
 )
+from auroral.bench.comparable import differences, same_rate
 from auroral.bench.histogram import highest_us
 from auroral.bench.result import Result
 from auroral.bench.samples import DROPPED, Outcome
-from auroral.units import format_rate
 
 SCHEMA_ID = "auroral.compare/1"
 DEFAULT_RESAMPLES = 2000
@@ -39,7 +39,6 @@ CONFIDENCE = 0.95
 SHORTEST_S = MIN_BLOCKS * MIN_BLOCK_S
 _BEYOND_QUANTILE = 20
 """Starts that must lie beyond a quantile: with fewer, one pause decides it."""
-_SAME_RATE = 0.005
 
 Source = Literal["samples", "histograms", "counts"]
 """What a run's latencies came from: `samples.parquet`, the seconds of `histograms.hlog`, or nothing."""
@@ -161,43 +160,6 @@ _METRICS = (
     _Metric("completed.rate", "per_s", -1, lambda pool, drawn: pool.per_second("completed_events", drawn), 1, 5e-3),
     *(_Metric(f"{name}.ratio", "ratio", -1 if name == "completed" else 1, _share(name), 1, 0.0) for name in GROUPS),
 )
-
-
-def window_of(result: Result) -> range:
-    """The whole seconds of the window that rates are quoted from; empty: there is none."""
-    window = result.steady
-    if window is None:
-        return range(0)
-    end_s = min(window.end_s, result.duration_s, float(len(result.series.t_s)))
-    return range(math.ceil(window.start_s), math.floor(end_s))
-
-
-def objections(baseline: Sequence[Result], candidate: Sequence[Result]) -> list[str]:
-    """Why these runs cannot be compared. Empty: they can."""
-    first = baseline[0]
-    found: list[str] = []
-    for result in (*baseline[1:], *candidate):
-        for name, read in _AGREED:
-            mine, theirs = read(first), read(result)
-            if mine != theirs:
-                found.append(f"{name}: {first.manifest.run_id} has {mine}, {result.manifest.run_id} has {theirs}")
-        if not _same_rate(first, result):
-            rates = [format_rate(each.steady.target_per_s) if each.steady else "none" for each in (first, result)]
-            found.append(
-                f"target rate: {first.manifest.run_id} has {rates[0]}, {result.manifest.run_id} has {rates[1]}"
-            )
-    found += [
-        f"{result.manifest.run_id} has no steady window"
-        for result in (*baseline, *candidate)
-        if not len(window_of(result))
-    ]
-    seen: set[str] = set()
-    for result in (*baseline, *candidate):
-        run_id = result.manifest.run_id
-        if run_id in seen:
-            found.append(f"{run_id} is given twice: a run compared with itself shows nothing")
-        seen.add(run_id)
-    return list(dict.fromkeys(found))
 
 
 def compare(
@@ -332,7 +294,7 @@ def _blocked(
     fewest = min(side.starts for side in sides)
     if fewest < metric.starts:
         return f"too few starts: {fewest:,} on a side, {metric.starts:,} are needed"
-    if metric.unit == "per_s" and not all(_same_rate(baseline[0].result, run.result) for run in candidate):
+    if metric.unit == "per_s" and not all(same_rate(baseline[0].result, run.result) for run in candidate):
         return "the target rates differ"
     return ""
 
@@ -423,10 +385,7 @@ def _notes(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
             "neighbour does would count as a difference of the sides. Repeat the runs and give them together."
         )
     runs = (*baseline, *candidate)
-    for name, read in _STATED:
-        values = list(dict.fromkeys(read(run.result) for run in runs))
-        if len(values) > 1:
-            notes.append(f"The {name} differs: {', '.join(values)}.")
+    notes += differences([run.result for run in runs])
     if any(run.source != "samples" for run in runs):
         notes.append(
             "Without samples.parquet the outcomes other than completed are taken from the second in which they "
@@ -453,35 +412,3 @@ def _shown(metric: _Metric, value: float) -> float | None:
     if not math.isfinite(value):
         return None
     return math.exp(value) if metric.unit == "ms" else value
-
-
-def _workloads(result: Result) -> str:
-    workloads = result.manifest.workloads
-    total = sum(workload.weight for workload in workloads) or 1.0
-    return ", ".join(
-        f"{workload.name} {workload.digest[:12]} ({workload.weight / total:.3g})"
-        for workload in sorted(workloads, key=lambda workload: workload.digest)
-    )
-
-
-def _same_rate(one: Result, other: Result) -> bool:
-    rates = [each.steady.target_per_s if each.steady else 0.0 for each in (one, other)]
-    return abs(rates[0] - rates[1]) <= _SAME_RATE * max(rates)
-
-
-_AGREED: tuple[tuple[str, Callable[[Result], str]], ...] = (
-    ("workload", _workloads),
-    ("engine", lambda result: result.manifest.engine),
-    ("arrival process", lambda result: result.manifest.arrival.process),
-    ("observation of closes", lambda result: result.manifest.observe),
-)
-"""What must be the same for a difference to be the server's."""
-
-_STATED: tuple[tuple[str, Callable[[Result], str]], ...] = (
-    ("server's version", lambda result: result.environment.server_version or "unknown"),
-    ("version of auroral", lambda result: result.environment.auroral_version or "unknown"),
-    ("client's processor", lambda result: f"{result.environment.cores} × {result.environment.cpu_model or 'unknown'}"),
-    ("number of worker processes", lambda result: str(result.workers.processes)),
-    ("length of the steady window", lambda result: f"{len(window_of(result))} s"),
-)
-"""What may differ on purpose, and is said."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from auroral.bench.bootstrap import RunSeconds
-from auroral.bench.compare import GROUPS, Run, Source, window_of
+from auroral.bench.comparable import window_of
+from auroral.bench.compare import GROUPS, Run, Source
 from auroral.bench.histogram import Histogram, bucket_index
 from auroral.bench.result import Result
 from auroral.bench.store import HISTOGRAMS, RESULT, SAMPLES, read_result

@@ -26,7 +26,8 @@ def compare_runs(
     """Read both sides, compare them and print it. Raises `UsageError` for what cannot be compared."""
     import msgspec
 
-    from auroral.bench.compare import compare, objections
+    from auroral.bench.comparable import objections
+    from auroral.bench.compare import compare
     from auroral.report.compare import markdown, text
 
     first, second = (_runs(names) for names in _named(sides, baseline, candidate))
