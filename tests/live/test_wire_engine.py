@@ -28,10 +28,10 @@ from temporalio.client import (
 from temporalio.service import RPCError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from auroral.bench.inputs import decode_work
 from auroral.bench.manifest import ROOT_WORKFLOW_TYPE, WorkerIdentity
 from auroral.bench.prepare import await_workers, warm_up
 from auroral.bench.wire.decide import Run, ScheduleActivity
-from auroral.bench.wire.inputs import decode_work
 from auroral.bench.workflows import SIGNAL_NAME, UPDATE_NAME, WORKFLOWS, encode_input
 from auroral.bench.workload import Activity, Signal, Timer, Workload, builtin
 from auroral.errors import TargetError

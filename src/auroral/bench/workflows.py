@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ParentClosePolicy
 
 from auroral.bench.durations import sample
+from auroral.bench.inputs import ACTIVITY_NAME, Input, Work, decode_input
 from auroral.bench.manifest import CHILD_WORKFLOW_TYPE, PROBE_WORKFLOW_TYPE, ROOT_WORKFLOW_TYPE
 from auroral.bench.steps import (
     Activity,
@@ -31,7 +32,6 @@ from auroral.bench.steps import (
     Update,
     Workload,
 )
-from auroral.bench.wire.inputs import ACTIVITY_NAME, Input, Work, decode_input
 from auroral.bench.workload import QUERY_NAME, SIGNAL_NAME, UPDATE_NAME, block
 
 __all__ = [

@@ -11,8 +11,8 @@ from google.protobuf.json_format import MessageToDict
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
+from auroral.bench.inputs import decode_work, encode_sleep
 from auroral.bench.manifest import WorkerIdentity
-from auroral.bench.wire.inputs import decode_work, encode_sleep
 
 Kind = EventType
 TASK_KINDS = (

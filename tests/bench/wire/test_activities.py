@@ -9,10 +9,10 @@ import pytest
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueResponse
 from temporalio.service import RPCStatusCode
 
+from auroral.bench.inputs import encode_sleep
 from auroral.bench.wire.activities import Activities, waited_s
 from auroral.bench.wire.calls import Answers
 from auroral.bench.wire.commands import NOTHING
-from auroral.bench.wire.inputs import encode_sleep
 from auroral.bench.wire.readings import Readings, Slots
 from tests.bench.wire.doubles import Calls, Timers
 

@@ -6,10 +6,10 @@ import pytest
 from temporalio.api.enums.v1 import CommandType, ParentClosePolicy, TaskQueueKind, WorkflowIdReusePolicy
 from temporalio.api.failure.v1 import Failure
 
+from auroral.bench.inputs import decode_work
 from auroral.bench.wire import decide
 from auroral.bench.wire.commands import NOTHING, Writer, failure_of
 from auroral.bench.wire.decide import Cancel, Complete, Fail, Run, ScheduleActivity, StartChild, StartTimer
-from auroral.bench.wire.inputs import decode_work
 from auroral.bench.workload import builtin
 from tests.bench.wire.doubles import History
 

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from temporalio.api.workflowservice.v1 import RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest
 
+from auroral.bench.inputs import ACTIVITY_NAME, Work, decode_work
 from auroral.bench.wire.calls import Answers, Timers
 from auroral.bench.wire.commands import NOTHING
-from auroral.bench.wire.inputs import ACTIVITY_NAME, Work, decode_work
 from auroral.bench.wire.readings import Readings, Slots
 
 _log = logging.getLogger("auroral.wire")

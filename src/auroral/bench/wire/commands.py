@@ -11,10 +11,10 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.enums.v1 import CommandType, ParentClosePolicy, RetryState, TaskQueueKind, WorkflowIdReusePolicy
 from temporalio.api.failure.v1 import ActivityFailureInfo, ChildWorkflowExecutionFailureInfo, Failure
 
+from auroral.bench.inputs import ACTIVITY_NAME, encode_sleep
 from auroral.bench.manifest import CHILD_WORKFLOW_TYPE
 from auroral.bench.wire import decide
 from auroral.bench.wire.decide import Cancel, Command, Complete, Fail, Run, ScheduleActivity, StartChild, StartTimer
-from auroral.bench.wire.inputs import ACTIVITY_NAME, encode_sleep
 
 JSON = b"json/plain"
 NOTHING = Payloads(payloads=[Payload(metadata={"encoding": b"binary/null"})])

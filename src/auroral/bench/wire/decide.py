@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from auroral.bench.durations import sample
+from auroral.bench.inputs import decode_input
 from auroral.bench.manifest import CHILD_WORKFLOW_TYPE, PROBE_WORKFLOW_TYPE, ROOT_WORKFLOW_TYPE
 from auroral.bench.steps import Activity, Child, Step, Timer
-from auroral.bench.wire.inputs import decode_input
 from auroral.bench.wire.supported import differences
 
 STARTED = 1

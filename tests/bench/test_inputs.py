@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auroral.bench import workflows
-from auroral.bench.wire import inputs
+from auroral.bench import inputs, workflows
 from auroral.bench.workload import BUILTINS, Activity, builtin
 
 
