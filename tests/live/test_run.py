@@ -65,10 +65,15 @@ def test_server_times_and_state_transitions_come_from_the_server(passed: Finishe
     by_window = sum(
         (window.state_transitions_per_s or 0) * (window.end_s - window.start_s) for window in result.windows
     )
-    table = pq.read_table(passed.directory / "samples.parquet", columns=["state_transitions"]).to_pydict()
-    in_all = sum(table["state_transitions"])
-    assert in_all >= 50 * 7
-    assert in_all * 0.9 <= by_window <= in_all * 1.001
+    columns = ["server_started_us", "server_closed_us", "state_transitions"]
+    table = pq.read_table(passed.directory / "samples.parquet", columns=columns).to_pydict()
+    assert sum(table["state_transitions"]) >= 50 * 7
+    end_us = result.windows[-1].end_s * 1e6
+    expected = sum(
+        transitions * max(0.0, min(closed_us, end_us) - started_us) / (closed_us - started_us)
+        for started_us, closed_us, transitions in zip(*table.values(), strict=True)
+    )
+    assert by_window == pytest.approx(expected, rel=0.01)
     assert result.environment.server_version
     assert result.environment.history_shards
     assert abs(result.environment.clock_offset_ms or 0) < 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from types import TracebackType
 
@@ -83,10 +84,17 @@ class Middlebox:
                 for task in tasks:
                     task.cancel()
                 server_writer.transport.abort()
+                await _closed(server_writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
+            await _closed(writer)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def _until_it_calls(reader: asyncio.StreamReader) -> None:

@@ -124,6 +124,9 @@ def test_a_forwarded_port(account: Live, environ: dict[str, str]) -> None:
                 asked.close()
         server.shutdown()
     assert account.channel.opened[0]["TokenValue"] == account.last["token"]
+    deadline_s = time.monotonic() + 10
+    while not account.channel.ended and time.monotonic() < deadline_s:
+        time.sleep(0.01)
     assert account.channel.ended == ["terminated by the client"]
     assert len(account.named("terminate_session")) == 1
 
