@@ -51,7 +51,7 @@ infra-test: $(STAMP) ## Terraform alone: every rule on mocks, the whole platform
 	@$(BIN)/python -m pytest tests/infra
 
 proofs: $(STAMP) ## the long proofs (about an hour and a half)
-	@$(BIN)/python -m tests.needs
+	@$(BIN)/python -m tests.needs proofs
 	@$(BIN)/python -m pytest -m slow
 
 smoke-aws: $(STAMP) ## build, measure and remove the dev profile in a real AWS account (costs money: SMOKE="--region … --cap 25")

@@ -1,4 +1,4 @@
-"""Provide what the tests need beyond Python, or say what to type: `python -m tests.needs`.
+"""Provide what the tests need beyond Python, or say what to type: `python -m tests.needs`, for all of them `… proofs`.
 
 A Temporal CLI is downloaded or built into the user's cache the first time, and so are our server's programs and those
 of benchmarks/ (with Go on PATH, or with the Go of a wheel), AWS's Session Manager plugin (with the same Go, into the
@@ -297,8 +297,8 @@ def _run(command: Sequence[str]) -> int:
     return process.returncode
 
 
-def main() -> int:
-    """Provide everything; return the exit status."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Provide everything, with `proofs` what the long ones need as well; return the exit status."""
     root = os.geteuid() == 0
     there = [
         need_temporal(_say),
@@ -307,13 +307,14 @@ def main() -> int:
         need_session_plugin(say=_say),
         need_opensearch(root=root, run=_run, say=_say),
         need_prometheus(root=root, run=_run, say=_say),
-        need_proxies(root=root, run=_run, say=_say),
         need_checkov(run=_run, say=_say),
         need_terraform(say=_say),
         need_browser(root=root, run=_run, say=_say),
     ]
+    if "proofs" in arguments:
+        there.append(need_proxies(root=root, run=_run, say=_say))
     return 0 if all(there) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
