@@ -12,6 +12,8 @@ from pathlib import Path
 
 import trustme
 
+from auroral.local.ports import free_ports
+
 PROGRAMS = ("nginx", "haproxy")
 _START_S = 10.0
 
@@ -79,11 +81,9 @@ def proxy(kind: str, address: str, folder: Path) -> Iterator[tuple[str, dict[str
     folder.mkdir()
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     authority.cert_pem.write_to_path(folder / "ca.pem")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     (folder / "conf").write_text(text.format(folder=folder, port=port, address=address))
-    assert shutil.which(kind), f"{kind} is missing: python -m tests.needs"
+    assert shutil.which(kind), f"{kind} is missing: python -m tests.needs proofs"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command(folder), stdout=log, stderr=log)
     try:
