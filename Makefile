@@ -33,8 +33,8 @@ test: $(STAMP) check ## run every test but the long proofs
 	@$(BIN)/python -m pytest -m slow --collect-only -q 2>/dev/null | grep '::' | sed 's/^/  /'
 
 check: $(STAMP) ## formatting, types, import contracts
-	@$(BIN)/ruff format --check --quiet . || (echo "run: make format"; exit 1)
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --no-cache --quiet . || (echo "run: make format"; exit 1)
+	@$(BIN)/ruff check --no-cache --quiet .
 	@$(BIN)/mypy
 	@mkdir -p .cache && $(BIN)/lint-imports > .cache/lint-imports.log 2>&1 || (cat .cache/lint-imports.log; exit 1)
 

@@ -79,9 +79,9 @@ def wire_waits() -> Callable[[float, Callable[[], None]], None]:
     """The wire engine's: its activity tasks, whose answers go nowhere and are acknowledged at once."""
     from temporalio.api.workflowservice.v1 import PollActivityTaskQueueResponse, RespondActivityTaskCompletedRequest
 
+    from auroral.bench.inputs import ACTIVITY_NAME, encode_sleep
     from auroral.bench.wire.activities import Activities
     from auroral.bench.wire.calls import Answers
-    from auroral.bench.wire.inputs import ACTIVITY_NAME, encode_sleep
     from auroral.bench.wire.readings import Readings, Slots
 
     loop = asyncio.get_running_loop()
