@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from auroral.bench.comparable import objections, window_of
+from auroral.bench.comparable import differences, objections, window_of
 from auroral.bench.result import Result
 from tests.support.sample_results import MAKERS
 
@@ -50,3 +50,18 @@ def test_the_window_is_the_one_that_rates_are_quoted_from() -> None:
     assert window_of(LIKE) == range(10, 60)
     assert window_of(MAKERS["stages"]()) == range(45, 60)
     assert not window_of(MAKERS["nothing"]())
+
+
+def driven_with(result: Result, transport: str | None) -> Result:
+    processes = [
+        msgspec.structs.replace(process, transport=transport if process.name.startswith("generator") else None)
+        for process in result.processes
+    ]
+    return msgspec.structs.replace(result, processes=processes)
+
+
+def test_generators_that_went_another_way_are_said() -> None:
+    over_wire, with_client = driven_with(LIKE, "wire"), driven_with(named(LIKE, "other"), "sdk")
+    assert differences([over_wire, driven_with(named(LIKE, "again"), "wire")]) == []
+    assert differences([over_wire, with_client]) == ["The generators' transport differs: wire, sdk."]
+    assert differences([over_wire, driven_with(LIKE, None)]) == ["The generators' transport differs: wire, unknown."]

@@ -53,7 +53,7 @@ async def shown(one: Driver) -> str:
 async def test_with_either_engine_it_is_the_wire_and_its_calls_are_counted(frontend: str, engine: str) -> None:
     one = await open_driver(order_for(frontend, engine=engine, metrics=True))
     assert isinstance(one, WireDriver)
-    assert one.note == ""
+    assert (one.transport, one.note) == ("wire", "")
     await one.client.workflow_service.get_system_info(GetSystemInfoRequest())
     text = await shown(one)
     await one.stop()
@@ -73,6 +73,7 @@ async def test_where_the_wire_alone_cannot_connect_the_sdk_stands_in_and_says_so
     async with Middlebox(frontend, greets=greets) as box:
         one = await open_driver(order_for(box.address, metrics=True))
         assert isinstance(one, SdkDriver)
+        assert one.transport == "sdk"
         assert one.note == (
             "drove the API with the SDK's client, as auroral's own transport cannot connect to "
             f"{box.address}: the server closed the connection"

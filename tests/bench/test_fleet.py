@@ -16,7 +16,7 @@ from auroral.errors import AuroralError, ExitCode, LostProcessError
 BODIES = {
     "obedient": "sum(range(3_000_000))\n"
     'print(\'{"type":"Hello","pid":1,"metrics_port":4242}\', flush=True)\n'
-    'print(\'{"type":"Ready","note":"took another way"}\', flush=True)\nsys.stdin.read()\n',
+    'print(\'{"type":"Ready","note":"took another way","transport":"sdk"}\', flush=True)\nsys.stdin.read()\n',
     "stubborn": "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     'print(\'{"type":"Ready"}\', flush=True)\ntime.sleep(600)\n',
     "unhappy": 'print(\'{"type":"ChildFailed","error":"no such place","hint":"look","exit_code":3}\', flush=True)\n'
@@ -48,6 +48,7 @@ async def test_a_child_says_hello_and_goes_when_its_stdin_closes(spawn) -> None:
     assert child.ended.is_set()
     assert not child.lost
     usage = child.usage()
+    assert usage.transport == "sdk"
     assert usage.cpu_s > 0
     assert usage.max_rss_bytes > 1_000_000
 

@@ -13,7 +13,7 @@ from tests.bench.test_load import order
 FROM_CHILD = [
     protocol.Hello(pid=7, metrics_port=None),
     protocol.Ready(),
-    protocol.Ready(note="drove the API otherwise"),
+    protocol.Ready(note="drove the API otherwise", transport="sdk"),
     protocol.Samples(samples=[Sample(index=1, workload=0, outcome=Outcome.REJECTED, intended_us=5, cause="X/Y")]),
     protocol.ScheduleEnded(t_s=1.0, scheduled=5, interrupted=False),
     protocol.Drained(t_s=2.0, held=1),

@@ -37,6 +37,10 @@ def all_completed(finished: Finished, count: int) -> None:
     assert result.reconciliation.status == "agreed"
 
 
+def transports(finished: Finished) -> dict[str, str | None]:
+    return {process.name: process.transport for process in finished.result.processes if process.transport is not None}
+
+
 async def test_a_middlebox_that_keeps_the_wire_out_costs_no_start_and_is_told(temporal_server, tmp_path: Path) -> None:
     async with Middlebox(temporal_server.address) as box:
         with run(box.address, tmp_path / "run", "--generator-processes", "2") as one:
@@ -45,6 +49,7 @@ async def test_a_middlebox_that_keeps_the_wire_out_costs_no_start_and_is_told(te
     (note,) = [note for note in finished.result.notes if "own transport" in note]
     assert note == f"generator-0 and generator-1 {INSTEAD.format(box.address)}connection."
     assert note in finished.stderr
+    assert transports(finished) == {"generator-0": "sdk", "generator-1": "sdk"}
     assert box.disliked >= 4
 
 
@@ -73,6 +78,8 @@ async def test_generators_on_other_machines_tell_of_it_too(temporal_server, tmp_
     all_completed(finished, 60)
     (note,) = [note for note in finished.result.notes if "own transport" in note]
     assert note == f"generator-0 and generator-1 {INSTEAD.format(box.address)}connection."
+    assert transports(finished) == {"generator-0": "sdk", "generator-1": "sdk"}
+    assert [one.transport for one in finished.result.spread] == ["sdk", "sdk"]
 
 
 async def test_elsewhere_no_word_is_lost_on_it(temporal_server, tmp_path: Path) -> None:
@@ -87,4 +94,5 @@ async def test_elsewhere_no_word_is_lost_on_it(temporal_server, tmp_path: Path) 
             finished = await ended(one)
     all_completed(finished, 60)
     assert not [note for note in finished.result.notes if "own transport" in note]
+    assert transports(finished) == {"generator-0": "wire"}
     assert ours.count(True) == 1, "the generator, and nobody else"

@@ -73,6 +73,11 @@ def _workloads(result: Result) -> str:
     )
 
 
+def _transport(result: Result) -> str:
+    told = {process.transport for process in result.processes if process.transport is not None}
+    return " and ".join(sorted(told)) or "unknown"
+
+
 _AGREED: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("workload", _workloads),
     ("engine", lambda result: result.manifest.engine),
@@ -85,6 +90,7 @@ _STATED: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("server's version", lambda result: result.environment.server_version or "unknown"),
     ("version of auroral", lambda result: result.environment.auroral_version or "unknown"),
     ("client's processor", lambda result: f"{result.environment.cores} × {result.environment.cpu_model or 'unknown'}"),
+    ("generators' transport", _transport),
     ("number of worker processes", lambda result: str(result.workers.processes)),
     ("length of the steady window", lambda result: f"{len(window_of(result))} s"),
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from auroral.bench.clock import Clock
 from auroral.bench.load import BeginsStarts
+from auroral.bench.manifest import Transport
 from auroral.bench.protocol import GeneratorOrder
 from auroral.bench.starts import InTasks, Starter
 from auroral.bench.watch import Watcher
@@ -30,6 +31,7 @@ class Driver(Protocol):
     client: Client
     metrics_port: int | None
     """Where the process shows what its calls came to, on the loopback address."""
+    transport: Transport
     note: str
     """What the run is to say of it, after the generator's name; empty: nothing."""
     broken: asyncio.Future[TargetError]
@@ -52,6 +54,7 @@ class SdkDriver:
     def __init__(self, client: Client, metrics_port: int | None) -> None:
         self.client = client
         self.metrics_port = metrics_port
+        self.transport: Transport = "sdk"
         self.note = ""
         self.watcher = Watcher
         self.broken: asyncio.Future[TargetError] = asyncio.get_running_loop().create_future()

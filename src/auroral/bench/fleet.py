@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import psutil
 
+from auroral.bench.manifest import Transport
 from auroral.bench.protocol import ChildFailed, FromChild, Hello, Ready, decode_from_child, encode
 from auroral.bench.result import ProcessUsage
 from auroral.errors import AuroralError, ExitCode, LostProcessError
@@ -33,6 +34,7 @@ class Child:
         self.ended = asyncio.Event()
         self.metrics_port: int | None = None
         self.note = ""
+        self.transport: Transport | None = None
         """What it said of itself when it was ready."""
         self.failure: ChildFailed | None = None
         self.expected_to_end = False
@@ -110,6 +112,7 @@ class Child:
             max_rss_bytes=self._max_rss_bytes,
             lost=self.lost,
             detail=detail,
+            transport=self.transport,
         )
 
     def error(self) -> AuroralError:
@@ -174,8 +177,9 @@ class Child:
         match frame:
             case Hello(metrics_port=port):
                 self.metrics_port = port
-            case Ready(note=note):
+            case Ready(note=note, transport=transport):
                 self.note = note
+                self.transport = transport
                 self.ready.set()
             case ChildFailed():
                 self.failure = frame

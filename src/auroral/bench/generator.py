@@ -46,7 +46,7 @@ async def serve(pipes: Pipes) -> None:
     driver = await _unless_orphaned(pipes, open_driver(order))
     try:
         pipes.emit(Hello(pid=os.getpid(), metrics_port=driver.metrics_port))
-        pipes.emit(Ready(note=driver.note))
+        pipes.emit(Ready(note=driver.note, transport=driver.transport))
         go = await _unless_broken(driver, _read(pipes, Go))
         generator, stop_all = build(order, go, driver, pipes.emit)
         quiet_collector()

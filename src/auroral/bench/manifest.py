@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,6 +17,9 @@ LANGUAGE_VERSION = 1
 
 ENGINES = ("sdk", "wire")
 """What runs the workloads in the workers of this version."""
+
+Transport = Literal["wire", "sdk"]
+"""What a generator drives the API with: auroral's own transport, or the SDK's client."""
 
 NO_MANIFEST = "-"
 """Stands for the digest of the manifest where a worker was started without one: it serves any run."""

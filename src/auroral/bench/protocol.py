@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from auroral.bench.manifest import NO_MANIFEST, Manifest
+from auroral.bench.manifest import NO_MANIFEST, Manifest, Transport
 from auroral.bench.samples import InteractionKind, Sample
 from auroral.bench.settings import WorkerSettings
 from auroral.temporal.spec import ConnectionSpec
@@ -89,6 +89,8 @@ class Ready(_Frame, frozen=True, kw_only=True):
 
     note: str = ""
     """What the run is to say of it, after its name."""
+    transport: Transport | None = None
+    """What a generator drives the API with."""
 
 
 def notes_of(said: Mapping[str, str]) -> list[str]:

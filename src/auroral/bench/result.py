@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from auroral.bench.limits import LimitReport, Reading
-from auroral.bench.manifest import Manifest
+from auroral.bench.manifest import Manifest, Transport
 from auroral.bench.samples import InteractionKind
 
 SCHEMA_ID = "auroral.bench.result/1"
@@ -209,6 +209,8 @@ class ProcessUsage(_Document, frozen=True, kw_only=True):
     lost: bool = False
     """Whether it ended when it should not have."""
     detail: str = ""
+    transport: Transport | None = None
+    """What a generator drove the API with; null: it is none, or an older version did not say."""
 
 
 class WorkerSeen(_Document, frozen=True, kw_only=True):
@@ -237,6 +239,8 @@ class SpreadGenerator(_Document, frozen=True, kw_only=True):
     instance_type: str | None = None
     availability_zone: str | None = None
     container: str | None = None
+    transport: Transport | None = None
+    """What it drives the API with."""
     control_offset_ms: float
     """Clock of the control cluster − its own, estimated: by it the generators start together."""
     control_error_ms: float

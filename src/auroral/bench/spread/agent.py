@@ -269,6 +269,7 @@ class Agent:
             instance_type=machine.instance_type,
             availability_zone=machine.availability_zone,
             container=machine.container,
+            transport=engagement.transport,
             control_offset_ms=engagement.control_clock.offset_us / 1e3,
             control_error_ms=engagement.control_clock.error_us / 1e3,
             target_offset_ms=engagement.target_clock.offset_us / 1e3,

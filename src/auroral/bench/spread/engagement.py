@@ -15,7 +15,7 @@ from temporalio.service import RPCStatusCode
 
 from auroral.bench import prepare
 from auroral.bench.fleet import Child, wait_each
-from auroral.bench.manifest import Manifest
+from auroral.bench.manifest import Manifest, Transport
 from auroral.bench.opening import share
 from auroral.bench.protocol import (
     CleanedUp,
@@ -96,6 +96,11 @@ class Engagement:
     def note(self) -> str:
         """What its generator said of itself when it was ready."""
         return self.child.note if self.child is not None else ""
+
+    @property
+    def transport(self) -> Transport | None:
+        """What its generator drives the API with."""
+        return self.child.transport if self.child is not None else None
 
     def is_of(self, workflow_id: str | None, run_id: str | None) -> bool:
         """Whether it is part of the run with this control workflow."""

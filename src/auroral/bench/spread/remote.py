@@ -69,6 +69,7 @@ class RemoteGenerator:
             max_rss_bytes=self._max_rss_bytes,
             lost=self.lost,
             detail=f"on {self.seen.where}: {self._failure}" if self.lost else "",
+            transport=self.seen.transport,
         )
 
     def error(self) -> AuroralError:

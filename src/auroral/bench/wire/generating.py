@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from auroral.bench.clock import Clock
 from auroral.bench.load import BeginsStarts
+from auroral.bench.manifest import Transport
 from auroral.bench.protocol import GeneratorOrder, WorkerOrder
 from auroral.bench.starts import Starter
 from auroral.bench.watch import Watcher
@@ -35,6 +36,7 @@ class WireDriver:
     def __init__(self, client: Client, service: WireServiceClient) -> None:
         self.client = client
         self.metrics_port: int | None = None
+        self.transport: Transport = "wire"
         self.note = ""
         self.broken: asyncio.Future[TargetError] = asyncio.get_running_loop().create_future()
         self._service = service
