@@ -153,6 +153,7 @@ func (m *metadata) TearDownSuite() {
 }
 
 func TestStores(t *testing.T) {
+	t.Parallel()
 	for name, build := range stores {
 		t.Run(name, func(t *testing.T) { suite.Run(t, build(t, fresh(t))) })
 	}
@@ -161,12 +162,14 @@ func TestStores(t *testing.T) {
 }
 
 func TestTables(t *testing.T) {
+	t.Parallel()
 	for name, build := range tables {
 		t.Run(name, func(t *testing.T) { suite.Run(t, build(t, fresh(t).db(t))) })
 	}
 }
 
 func TestManagers(t *testing.T) {
+	t.Parallel()
 	for name, build := range managers {
 		t.Run(name, func(t *testing.T) {
 			base := persistencetests.NewTestBaseForCluster(&cluster{t: t}, log.NewTestLogger())

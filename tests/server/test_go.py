@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 import pytest
 
 from tests.support.double import environment_of, running_double
-from tests.support.go import SERVER, build_tests, go, run_tests
+from tests.support.go import SERVER, GoResults, build_tests, go, run_tests
 from tests.support.moto_server import moto_server
 
 UNITS = 300
 """At least so many tests without subtests need nothing but Go."""
 LIVE = {
     "internal/connect": 21,
-    "internal/fence": 10,
     "internal/pool": 40,
+    "internal/fence": 10,
     "internal/store": 30,
     "cmd/auroral-localdb": 3,
 }
 """Packages with live tests, and at least how many tests each has."""
+AT_ONCE = 2
+"""So many of them run beside each other: most of their time they wait."""
 ELSEWHERE = {"suites", "internal/schema"}
 """Those of test_suites.py and test_schema_postgres.py."""
 
@@ -51,15 +53,27 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
         }
 
 
+@pytest.fixture(scope="module")
+def ran(
+    request: pytest.FixtureRequest, services: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[GoResults]]]:
+    """What the tests of each package say. Asked for by one, those of all that were chosen are begun."""
+    folder = tmp_path_factory.mktemp("live")
+    chosen = [package for package in LIVE if any(f"[{package}-" in item.nodeid for item in request.session.items)]
+
+    def run(package: str) -> GoResults:
+        return run_tests(build_tests(f"./{package}", folder), package, environment=services, timeout_s=250)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {package: pool.submit(run, package) for package in chosen}
+        pool.shutdown(cancel_futures=True)
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("package", "at_least"),
-    LIVE.items(),
-)
-def test_live(package: str, at_least: int, services: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("package", "at_least"), LIVE.items())
+def test_live(package: str, at_least: int, ran: Mapping[str, Future[GoResults]]) -> None:
     """With the build tag `live`: the package's other tests run again with them."""
-    executable = build_tests(f"./{package}", tmp_path)
-    run_tests(executable, package, environment=services, timeout_s=500).assert_passed(at_least=at_least)
+    ran[package].result().assert_passed(at_least=at_least)
 
 
 def test_every_live_package_is_run() -> None:
