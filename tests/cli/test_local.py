@@ -163,12 +163,12 @@ def test_up_bench_status_logs_down(database: str, tmp_path: Path) -> None:
         }
 
         benchmark = run(
-            "bench", "run", "--local", "--target-rate", "5", "--duration", "5s", "--metrics-port", "0",
+            "bench", "run", "--local", "--target-rate", "5", "--duration", "2s", "--metrics-port", "0",
             "--output", "results", "--max-p99-latency", "30s",
         )  # fmt: skip
         assert benchmark.returncode == 0, benchmark.stdout + benchmark.stderr
         result = decode((tmp_path / "results" / "result.json").read_bytes())
-        assert result.outcomes["completed"] == 25
+        assert result.outcomes["completed"] == 10
         assert result.environment.local_cluster == database
         assert result.environment.persistence_store is not None
         assert ("dsql" in result.environment.persistence_store) == (database == "dsql-double")
@@ -217,7 +217,7 @@ def test_an_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_a_benchmark_starts_a_cluster_of_its_own_and_ends_it(tmp_path: Path) -> None:
     ended = auroral(
-        "bench", "run", "--local", "--target-rate", "5", "--duration", "5s", "--metrics-port", "0", "--output", "out",
+        "bench", "run", "--local", "--target-rate", "5", "--duration", "2s", "--metrics-port", "0", "--output", "out",
         "--max-p99-latency", "30s", cwd=tmp_path, home=tmp_path,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr

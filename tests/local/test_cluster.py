@@ -116,7 +116,7 @@ async def test_none_of_it_outlives_a_starter_that_is_killed(database: Database, 
         from auroral.local.cluster import LocalCluster
         from auroral.local.plan import ClusterOptions, Database
         async def main():
-            options = ClusterOptions(database=Database(sys.argv[2]))
+            options = ClusterOptions(database=Database(sys.argv[2]), pool_size=4)
             async with LocalCluster(pathlib.Path(sys.argv[1]), options) as cluster:
                 print(*cluster.pids().values(), *(part.pid for part in cluster.store_parts()), flush=True)
                 await asyncio.sleep(600)
