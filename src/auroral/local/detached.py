@@ -24,7 +24,7 @@ from auroral.local.supervisor import clear_remains
 from auroral.temporal.toolchain import Report
 
 DOWN_TIMEOUT_S = 90.0
-"""A process has 30 s to drain, the databases come after; then everything is killed."""
+"""The workers have 30 s to drain, then the other processes, the databases come after; then everything is killed."""
 SUPERVISOR_LOG = "supervisor.log"
 _POLL_S = 0.05
 
