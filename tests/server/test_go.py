@@ -62,7 +62,7 @@ def ran(
     chosen = [package for package in LIVE if any(f"[{package}-" in item.nodeid for item in request.session.items)]
 
     def run(package: str) -> GoResults:
-        return run_tests(build_tests(f"./{package}", folder), package, environment=services, timeout_s=250)
+        return run_tests(build_tests(f"./{package}", folder), package, environment=services, timeout_s=500)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {package: pool.submit(run, package) for package in chosen}
