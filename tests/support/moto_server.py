@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -145,6 +146,16 @@ def _started() -> _Server:
     return server
 
 
+def _look_once() -> None:
+    """moto lists its own folders and a class's methods anew for each request: a fifth of its CPU in an apply."""
+    from moto import backends
+    from moto.core import responses, utils
+
+    modules = tuple(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: modules
+    responses.method_names_from_class = functools.cache(utils.method_names_from_class)
+
+
 def _serve() -> None:
     """Serve until stdin closes or a signal comes."""
     from moto.server import ThreadedMotoServer
@@ -152,6 +163,7 @@ def _serve() -> None:
     from tests.support.moto_gaps import fill
 
     fill()
+    _look_once()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
