@@ -17,7 +17,7 @@ from tests.support.benchmark import Benchmark, Finished
 
 pytestmark = pytest.mark.live
 
-BRIEF = ("--step", "5s", "--ramp", "1s", "--confirm", "6s", "--budget", "60s", "--metrics-port", "0")
+BRIEF = ("--step", "5s", "--ramp", "500ms", "--confirm", "5s", "--metrics-port", "0")
 
 
 def search(*arguments: str, directory: Path, timeout_s: float = 240.0) -> Finished:
@@ -30,7 +30,7 @@ def easy(temporal_server, tmp_path_factory) -> Finished:
     """A search that ends at its most rate, against a real server with workers of its own."""
     directory = tmp_path_factory.mktemp("search") / "easy"
     return search(
-        "--address", temporal_server.address, "--slo", "latency.p99<5s", "--start-rate", "2", "--most-rate", "4",
+        "--address", temporal_server.address, "--slo", "latency.p99<5s", "--start-rate", "4", "--most-rate", "4",
         "--json", directory=directory,
     )  # fmt: skip
 
@@ -41,7 +41,7 @@ def test_a_real_server_carries_at_least_the_most_rate(easy: Finished) -> None:
     assert document.answer is not None
     assert (document.answer.status, document.answer.rate_per_s) == ("above-most", 4)
     assert document.answer.confirmed
-    assert [step.measured.step.kind for step in document.steps] == ["bracket", "bracket", "confirm"]
+    assert [step.measured.step.kind for step in document.steps] == ["bracket", "confirm"]
     assert document.environment.server_version
     assert all(probe_ms > 0 for probe_ms in document.idle_probes_ms)
 
@@ -83,13 +83,16 @@ def test_a_steps_run_can_be_reported_and_the_search_too(easy: Finished) -> None:
 
 
 def test_a_queue_of_known_capacity_is_searched_to_its_limit(tmp_path: Path) -> None:
-    """20/s and no more; starts come evenly, so that all of it can be used."""
+    """20/s and no more; starts come evenly, so that all of it can be used.
+
+    The budget is for four steps: the second look at a rate that was lost is `tests/bench/search`'s.
+    """
     with FrontendProcess(
         "--service-time", "50ms", "--servers", "1", "--worker-identity", matching_identity()
     ) as frontend:
         ended = search(
-            "--address", frontend.address, "--generator-only", "--slo", "latency.p99<500ms", "--start-rate", "14",
-            "--most-rate", "60", "--precision", "0.2", directory=tmp_path / "s",
+            "--address", frontend.address, "--generator-only", "--slo", "latency.p99<500ms", "--start-rate", "18",
+            "--most-rate", "30", "--precision", "0.5", "--budget", "24s", directory=tmp_path / "s",
         )  # fmt: skip
     assert ended.status == 0, ended.stdout + ended.stderr + ended.logs
     document = read_search(ended.directory)
@@ -99,8 +102,9 @@ def test_a_queue_of_known_capacity_is_searched_to_its_limit(tmp_path: Path) -> N
     assert 16 <= document.answer.rate_per_s <= 20.5, ended.stdout
     assert document.answer.lost_per_s is not None
     assert document.answer.lost_per_s > document.answer.rate_per_s
+    assert [step.measured.step.kind for step in document.steps] == ["bracket", "bracket", "bisect", "confirm"]
     lost = [step for step in document.steps if step.measured.early]
-    assert lost, "28/s is beyond what the queue carries"
+    assert lost, "30/s is beyond what the queue carries"
     assert all(step.cleared_after_s is not None for step in document.steps[:-1]), "backlog cleared after each"
     result = decode_result((ended.directory / lost[0].directory / "result.json").read_bytes())
     assert not result.interrupted

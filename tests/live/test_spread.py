@@ -20,7 +20,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from auroral.bench.compare_files import read_run
 from auroral.bench.histogram import Histogram
 from auroral.bench.result import Result
+from auroral.bench.result import decode as decode_result
+from auroral.bench.search.files import read_search
 from auroral.bench.spread.plan import HEARTBEAT_TIMEOUT_S, workflow_id
+from tests.bench.wire.processes import running
 from tests.conftest import MakeTemporalServer
 from tests.support.benchmark import Benchmark, Finished
 
@@ -51,9 +54,11 @@ def agents(count: int, address: str, directory: Path, *arguments: str) -> Iterat
             assert one.finish(30).status == 0, one.stderr
 
 
-def run_of(address: str, directory: Path, *arguments: str) -> Benchmark:
+def run_of(address: str, directory: Path, *arguments: str, workers: str = "") -> Benchmark:
+    """A run with a worker of its own, or with those of a task queue."""
+    served = ("--generator-only", "--task-queue", workers) if workers else ("--worker-count", "1")
     return Benchmark(
-        "run", "--address", address, "--worker-count", "1", "--metrics-port", "0", "--output", str(directory),
+        "run", "--address", address, *served, "--metrics-port", "0", "--output", str(directory),
         "--settle-timeout", "10s", "--cleanup-timeout", "20s", *arguments, directory=directory,
     )  # fmt: skip
 
@@ -66,19 +71,40 @@ def control() -> str:
 
 @pytest.fixture(scope="module")
 def pool(temporal_server, control, tmp_path_factory) -> Iterator[tuple[list[Benchmark], Path]]:
-    """Three agents that several tests use, one after the other."""
+    """Two agents that most tests use, one after the other."""
     directory = tmp_path_factory.mktemp("agents")
-    with agents(3, temporal_server.address, directory, "--control-namespace", control) as started:
+    with agents(2, temporal_server.address, directory, "--control-namespace", control) as started:
         yield started, directory
 
 
 @pytest.fixture(scope="module")
-def whole(temporal_server, control, pool, tmp_path_factory) -> Finished:
-    """One run over all three that several tests read."""
+def workers(temporal_server) -> Iterator[str]:
+    """The task queue of a worker process that serves all runs which look at something else."""
+    with running(temporal_server.address, "sdk") as worker:
+        yield worker.task_queue
+
+
+@pytest.fixture(scope="module")
+def too_few(temporal_server, control, pool, workers, tmp_path_factory) -> Finished:
+    """A run that wants one agent more than there are, before the other runs."""
     directory = tmp_path_factory.mktemp("spread") / "run"
     with run_of(
-        temporal_server.address, directory, "--control-namespace", control, "--spread", "3", "--target-rate", "15",
-        "--duration", "6s", "--ramp-up", "2s", "--arrival", "poisson", "--seed", "3", "--threshold", "latency.p99<20s",
+        temporal_server.address, directory, "--control-namespace", control, "--spread", "3", "--worker-wait", "8s",
+        "--duration", "2s", workers=workers,
+    ) as run:  # fmt: skip
+        ended = run.finish(60)
+    for one in pool[0]:
+        one.wait_until(lambda one=one: one.stderr.count("wait: for a run") >= 2, 15, "waiting again")
+    return ended
+
+
+@pytest.fixture(scope="module")
+def whole(temporal_server, control, pool, too_few, tmp_path_factory) -> Finished:
+    """One run over both that several tests read."""
+    directory = tmp_path_factory.mktemp("spread") / "run"
+    with run_of(
+        temporal_server.address, directory, "--control-namespace", control, "--spread", "2", "--target-rate", "20",
+        "--duration", "5s", "--ramp-up", "2s", "--arrival", "poisson", "--seed", "3", "--threshold", "latency.p99<20s",
     ) as run:  # fmt: skip
         return run.finish()
 
@@ -91,14 +117,14 @@ def test_every_start_of_the_schedule_is_accounted_for(whole: Finished) -> None:
     result = whole.result
     assert whole.status == 0, whole.stderr + whole.logs
     assert result.verdict.status == "pass", account(result)
-    assert result.manifest.generator_processes == 3
+    assert result.manifest.generator_processes == 2
     assert result.outcomes["completed"] == result.scheduled > 50
     assert result.reconciliation.status == "agreed"
     assert sum(result.series.intended) == sum(result.series.sent) == sum(result.series.completed) == result.scheduled
     assert [window.kind for window in result.windows][:2] == ["ramp", "steady"]
-    assert len({one.where for one in result.spread}) == 3
+    assert len({one.where for one in result.spread}) == 2
     assert all(abs(one.control_offset_ms) < 500 for one in result.spread)
-    assert {process.name for process in result.processes} >= {"coordinator", "generator-0", "generator-2", "worker-0"}
+    assert {process.name for process in result.processes} >= {"coordinator", "generator-0", "generator-1", "worker-0"}
     assert all(process.cpu_s > 0 for process in result.processes)
     assert {"generator-0", "generator-1-agent"} <= {name for reading in result.readings for name in reading.cpu}
 
@@ -138,16 +164,17 @@ async def test_the_control_workflow_has_ended_and_the_agents_are_free(
     history = await client.get_workflow_handle(workflow_id(whole.result.manifest.run_id)).fetch_history()
     assert len(history.events) < 150
     for one in pool[0]:
-        await asyncio.to_thread(one.wait_until, lambda one=one: one.stderr.count("wait: for a run") >= 2, 10, "waiting")
+        await asyncio.to_thread(one.wait_until, lambda one=one: one.stderr.count("wait: for a run") >= 3, 10, "waiting")
         assert not [child for child in psutil.Process(one.process.pid).children() if child.is_running()]
 
 
 def test_an_interrupt_stops_every_generator_and_leaves_a_result(
-    temporal_server, control: str, pool: tuple[list[Benchmark], Path], tmp_path: Path
+    temporal_server, control: str, pool: tuple[list[Benchmark], Path], workers: str, tmp_path: Path
 ) -> None:
     with run_of(
         temporal_server.address, tmp_path / "run", "--control-namespace", control, "--spread", "2",
         "--workload", "timer", "--timer-duration", "20s", "--target-rate", "10", "--duration", "60s",
+        workers=workers,
     ) as run:  # fmt: skip
         run.wait_for("drive:")
         time.sleep(4)
@@ -166,11 +193,12 @@ def test_an_interrupt_stops_every_generator_and_leaves_a_result(
 
 
 def test_a_second_interrupt_stops_at_once_and_sets_the_agents_free(
-    temporal_server, control: str, pool: tuple[list[Benchmark], Path], tmp_path: Path
+    temporal_server, control: str, pool: tuple[list[Benchmark], Path], workers: str, tmp_path: Path
 ) -> None:
     with run_of(
-        temporal_server.address, tmp_path / "run", "--control-namespace", control, "--spread", "3",
+        temporal_server.address, tmp_path / "run", "--control-namespace", control, "--spread", "2",
         "--workload", "timer", "--timer-duration", "10s", "--target-rate", "10", "--duration", "60s",
+        workers=workers,
     ) as run:  # fmt: skip
         run.wait_for("drive:")
         waits = [one.stderr.count("wait: for a run") for one in pool[0]]
@@ -187,12 +215,14 @@ def test_a_second_interrupt_stops_at_once_and_sets_the_agents_free(
         assert "Traceback" not in one.stderr
 
 
-def test_an_agent_of_another_target_is_refused_in_words(temporal_server, unique: str, tmp_path: Path) -> None:
+def test_an_agent_of_another_target_is_refused_in_words(
+    temporal_server, unique: str, workers: str, tmp_path: Path
+) -> None:
     with (
         agents(1, temporal_server.address, tmp_path, "--namespace", "benchmark-other", "--control-namespace", unique),
         run_of(
             temporal_server.address, tmp_path / "run", "--control-namespace", unique, "--spread", "1", "--duration",
-            "2s",
+            "2s", workers=workers,
         ) as run,
     ):  # fmt: skip
         ended = run.finish(60)
@@ -201,47 +231,89 @@ def test_an_agent_of_another_target_is_refused_in_words(temporal_server, unique:
     assert not (ended.directory / "result.json").exists()
 
 
-def test_too_few_agents_end_the_run_before_it_begins(temporal_server, unique: str, tmp_path: Path) -> None:
-    arguments = ("--control-namespace", unique, "--worker-wait", "8s", "--duration", "2s")
-    with agents(1, temporal_server.address, tmp_path, "--control-namespace", unique) as (one,):
-        with run_of(temporal_server.address, tmp_path / "two", "--spread", "2", *arguments) as run:
-            ended = run.finish(60)
-        assert ended.status == 3, ended.stderr
-        assert "expected 2 generators to claim a part of the run, but 1 did within 8 s" in ended.stderr
-        assert f"auroral bench generator --address {temporal_server.address}" in ended.stderr
-        assert f"--control-namespace {unique}" in ended.stderr
-        one.wait_until(lambda: one.stderr.count("wait: for a run") >= 2, 15, "waiting again")
-        with run_of(temporal_server.address, tmp_path / "one", "--spread", "1", *arguments) as run:
-            ended = run.finish(60)
-        assert ended.status == 0, ended.stderr
+def test_too_few_agents_end_the_run_before_it_begins(
+    temporal_server, control: str, too_few: Finished, whole: Finished
+) -> None:
+    assert too_few.status == 3, too_few.stderr
+    assert "expected 3 generators to claim a part of the run, but 2 did within 8 s" in too_few.stderr
+    assert f"auroral bench generator --address {temporal_server.address}" in too_few.stderr
+    assert f"--control-namespace {control}" in too_few.stderr
+    assert not (too_few.directory / "result.json").exists()
+    assert whole.status == 0, f"the same agents serve the next run: {whole.stderr}"
 
 
-def test_a_killed_agent_is_seen_and_its_share_dropped(temporal_server, unique: str, tmp_path: Path) -> None:
+LEAVES = {
+    signal.SIGTERM: (15.0, 0, "was stopped"),
+    signal.SIGKILL: (HEARTBEAT_TIMEOUT_S + 8, -signal.SIGKILL, "nothing was heard of it for 15 s"),
+}
+"""How an agent goes: within how many seconds it is missed, its status, and what the verdict says of it."""
+
+
+@pytest.mark.usefixtures("pool")
+@pytest.mark.parametrize(
+    "how", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=["stopped", "killed"]
+)
+def test_an_agent_that_goes_is_seen_and_its_share_dropped(
+    temporal_server, control: str, workers: str, tmp_path: Path, how: signal.Signals
+) -> None:
+    """One agent more than the pool's, which goes about two seconds into the schedule, at 5/s."""
+    within_s, status, reason = LEAVES[how]
     with (
-        agents(2, temporal_server.address, tmp_path, "--control-namespace", unique) as started,
+        agents(1, temporal_server.address, tmp_path, "--control-namespace", control) as (leaving,),
         run_of(
-            temporal_server.address, tmp_path / "run", "--control-namespace", unique, "--spread", "2",
-            "--target-rate", "10", "--duration", "10s",
+            temporal_server.address, tmp_path / "run", "--control-namespace", control, "--spread", "3",
+            "--target-rate", "15", "--duration", "10s", workers=workers,
         ) as run,
     ):  # fmt: skip
         run.wait_for("drive:")
         time.sleep(5)
-        killed_s = time.monotonic()
-        started[0].process.kill()
-        run.wait_for("was lost", HEARTBEAT_TIMEOUT_S + 10)
-        assert time.monotonic() - killed_s < HEARTBEAT_TIMEOUT_S + 8
+        gone_s = time.monotonic()
+        leaving.interrupt(how)
+        run.wait_for("was lost", within_s + 2)
+        assert time.monotonic() - gone_s < within_s
         ended = run.finish(60)
+        assert leaving.process.wait(15) == status
     result = ended.result
     assert ended.status == 5, ended.stderr
     assert result.verdict.status == "inconclusive"
-    assert result.scheduled == 100, account(result)
+    assert result.scheduled == 150, account(result)
     assert [process.lost for process in result.processes if process.name.startswith("generator-")].count(True) == 1
-    assert any("nothing was heard of it for 15 s" in reason for reason in result.verdict.reasons), result.verdict
-    # It was killed about two seconds into the schedule, at 5/s.
+    assert any(reason in given for given in result.verdict.reasons), result.verdict
     assert 20 <= result.outcomes["generator_limited"] <= 48, account(result)
-    assert result.outcomes["completed"] + result.outcomes["generator_limited"] == 100, account(result)
+    assert result.outcomes["completed"] + result.outcomes["generator_limited"] == 150, account(result)
     assert result.reconciliation.status == "agreed", account(result)
     assert {count.cause for count in result.causes} == {"its generator was lost"}
+
+
+def test_a_search_over_agents_drives_each_step_with_all_of_them(
+    temporal_server, control: str, pool: tuple[list[Benchmark], Path], tmp_path: Path
+) -> None:
+    directory, (_, samples) = tmp_path / "search", pool
+    with Benchmark(
+        "search", "--address", temporal_server.address, "--worker-count", "1", "--metrics-port", "0", "--output",
+        str(directory), "--control-namespace", control, "--spread", "2", "--slo", "latency.p99<10s", "--start-rate",
+        "10", "--most-rate", "10", "--step", "5s", "--ramp", "0s", "--confirm", "5s", "--budget", "20s",
+        directory=directory,
+    ) as run:  # fmt: skip
+        ended = run.finish()
+    assert ended.status == 0, ended.stderr + ended.logs
+    document = read_search(directory)
+    assert document.answer is not None
+    assert (document.answer.status, document.answer.rate_per_s) == ("above-most", 10)
+    assert [step.measured.step.kind for step in document.steps] == ["bracket", "confirm"]
+    agents_seen, workers_seen = [], set()
+    for step in document.steps:
+        result = decode_result((directory / step.directory / "result.json").read_bytes())
+        assert result.verdict.status == "pass", account(result)
+        assert result.outcomes["completed"] == result.scheduled == 50, account(result)
+        assert result.manifest.run_id == step.run_id
+        agents_seen.append({one.where for one in result.spread})
+        workers_seen.add(result.workers.seen[0].where)
+        kept = sorted(samples.glob(f"*/{step.run_id}/generator-*/samples.parquet"))
+        assert [pq.read_metadata(path).num_rows for path in kept] == [25, 25]
+    assert len(agents_seen[0]) == 2
+    assert agents_seen[0] == agents_seen[1], "the same agents, which were free in between"
+    assert len(workers_seen) == 1, "the same worker"
 
 
 async def test_a_control_cluster_of_its_own_and_the_other_engine(

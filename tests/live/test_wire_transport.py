@@ -163,6 +163,7 @@ async def test_a_refusal_names_its_cause(make_temporal_server: MakeTemporalServe
         assert "RESOURCE_EXHAUSTED/RPS_LIMIT/NAMESPACE" in refusals
     finally:
         await service.close()
+        await server.kill()  # under its limit, it takes as long as it may to end in good order
 
 
 async def test_goodbyes_of_a_go_server_are_not_noticed_and_a_restart_is_survived(
