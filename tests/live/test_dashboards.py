@@ -41,11 +41,8 @@ pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module"), pytest
 
 OBSERVABILITY = Path(__file__).parents[2] / "observability"
 SETTINGS = ConnectSettings(rate_per_s=4, burst=4, pool_size=6)
-OFTEN_S = 5
-"""Between two scrapes, so that five of them, of which the last are after the faults, come while others wait less."""
-SCRAPES = 5
-LEAST_LOAD_S = 40
-"""However often it is scraped: what is done to the cluster takes half a minute."""
+LOAD_S = 75
+"""Five scrapes, of which the last are after the faults."""
 SHARDS = 8 * SETTINGS.histories
 KILLED = "history-1"
 MIXED = "mixed"
@@ -89,26 +86,14 @@ class Scraped:
     shown: dict[str, Any]
     """What `auroral dashboards check --json` says."""
     status: int
-    every_s: int
-    """Between two scrapes."""
 
 
-@pytest_asyncio.fixture(
-    scope="module",
-    loop_scope="module",
-    params=[OFTEN_S, pytest.param(SCRAPE_INTERVAL_S, marks=pytest.mark.slow)],
-    ids=["often", "as-deployed"],
-)
-async def scraped(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> AsyncIterator[Scraped]:
-    every_s: int = request.param
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scraped(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scraped]:
     folder = tmp_path_factory.mktemp("dashboards")
     told = limits_file(connect_rate_per_s=SETTINGS.rate_per_s * SETTINGS.processes, history_shards=SHARDS)
-    # Rules are evaluated every other scrape, as they are deployed.
-    rules = {
-        f"{file.name}.yaml": file.text.replace(f"interval: {INTERVAL_S}s", f"interval: {2 * every_s}s")
-        for file in (told, *rule_files.DEPLOYED)
-    }
-    with prometheus(folder / "prometheus", rules=rules, every_s=every_s) as running:
+    rules = {f"{file.name}.yaml": file.text for file in (told, *rule_files.DEPLOYED)}
+    with prometheus(folder / "prometheus", rules=rules) as running:
         async with watched_cluster(folder / "cluster", SETTINGS, conflicts=0.15) as watched:
             (benchmark_port,) = _free_ports(1)
             urls = watched.cluster.metrics_urls
@@ -116,24 +101,23 @@ async def scraped(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
             tasks.append(Task(f"http://127.0.0.1:{benchmark_port}/metrics", GENERATOR))
             with Web(_one_or_the_other([urls[name] for name in watched.histories])) as web:
                 running.find(*tasks, Task(f"{web.url}/metrics", "history", cluster=MIXED))
-                await _load(watched, folder, benchmark_port, every_s)
+                await _load(watched, folder, benchmark_port)
                 status, shown = _check(running)
                 steady = next(urls[name] for name in watched.histories if name != KILLED)
-                yield Scraped(running, steady, json.loads(shown), status, every_s)
+                yield Scraped(running, steady, json.loads(shown), status)
 
 
-async def _load(watched: Watched, folder: Path, port: int, every_s: int) -> None:
+async def _load(watched: Watched, folder: Path, port: int) -> None:
     """Load it, and do to it what fills the panels of failures."""
-    load_s = max(SCRAPES * every_s, LEAST_LOAD_S)
     with Benchmark(
         "run", "--address", watched.cluster.address, "--run-id", "dashboards", "--workload", "multi-activity=2",
-        "--workload", "timer=1", "--activity-count", "2", "--target-rate", "3", "--duration", f"{load_s}s",
+        "--workload", "timer=1", "--activity-count", "2", "--target-rate", "3", "--duration", f"{LOAD_S}s",
         "--max-lag", "30s", "--start-timeout", "30s", "--completion-timeout", "60s", "--worker-count", "1",
         "--metrics-port", str(port), "--output", str(folder / "run"), directory=folder / "run",
     ) as load:  # fmt: skip
         await asyncio.to_thread(load.wait_for, "drive:", 60)
         ends = asyncio.ensure_future(all_ends(await watched.cluster.client()))
-        await asyncio.sleep(2 * every_s)
+        await asyncio.sleep(2 * SCRAPE_INTERVAL_S)
         control = watched.control
         was = await asyncio.to_thread(control.settings)
         await asyncio.to_thread(control.change, conflict_rate=1.0)
@@ -151,7 +135,7 @@ async def _load(watched: Watched, folder: Path, port: int, every_s: int) -> None
         await asyncio.sleep(4)
         await watched.cluster.restart(KILLED)
         await ends
-        await asyncio.to_thread(load.process.wait, load_s * 3)
+        await asyncio.to_thread(load.process.wait, LOAD_S * 3)
 
 
 async def _refused(watched: Watched, reason: str) -> None:
@@ -248,7 +232,7 @@ async def test_no_counter_of_a_task_jumps(scraped: Scraped) -> None:
     """Each history at its own address: what it counts only grows. Through one address for both it goes up and down."""
     steady = scraped.steady.removeprefix("http://").removesuffix("/metrics")
     grown = scraped.prometheus.ranges(f'{PERSISTENCE_REQUESTS.name}{{cluster="local",instance="{steady}"}}', "10m")
-    assert max(len(values) for _, values in grown) >= SCRAPES
+    assert max(len(values) for _, values in grown) >= LOAD_S // SCRAPE_INTERVAL_S
     assert all(values == sorted(values) for _, values in grown)
     mixed = scraped.prometheus.ranges(f'{PERSISTENCE_REQUESTS.name}{{cluster="{MIXED}"}}', "10m")
     assert any(values != sorted(values) for _, values in mixed)

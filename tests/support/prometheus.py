@@ -19,15 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
-from auroral.dashboards.collected import (
-    META_CLUSTER,
-    META_CONTAINER,
-    META_REVISION,
-    SCRAPE_INTERVAL_S,
-    SCRAPE_TIMEOUT_S,
-    TARGETS_FILE,
-    scrape_text,
-)
+from auroral.dashboards.collected import META_CLUSTER, META_CONTAINER, META_REVISION, TARGETS_FILE, scrape_text
 
 START_S = 60.0
 
@@ -114,12 +106,10 @@ def prometheus(
     past: str = "",
     tasks: Sequence[Task] = (),
     more: Sequence[str] = (),
-    every_s: int = SCRAPE_INTERVAL_S,
 ) -> Iterator[Running]:
     """Run one whose configuration is the scrape file itself, and below it the names of these rule files.
 
     `past`: series in OpenMetrics' text with times. `tasks`: what it scrapes from the beginning. `more`: flags.
-    `every_s`: seconds between two scrapes.
     """
     for tool in ("prometheus", "promtool"):
         assert shutil.which(tool), f"there is no {tool} on PATH: python -m tests.needs"
@@ -127,11 +117,7 @@ def prometheus(
     for name, text in (rules or {}).items():
         (folder / name).write_text(text)
     config = folder / "scrape.yaml"
-    scrape = scrape_text().replace(f"{SCRAPE_INTERVAL_S}s", f"{every_s}s")
-    scrape = scrape.replace(
-        f"scrape_timeout: {SCRAPE_TIMEOUT_S}s", f"scrape_timeout: {min(every_s, SCRAPE_TIMEOUT_S)}s"
-    )
-    config.write_text(scrape + (yaml.safe_dump({"rule_files": [*rules]}) if rules else ""))
+    config.write_text(scrape_text() + (yaml.safe_dump({"rule_files": [*rules]}) if rules else ""))
     data = folder / "data"
     if past:
         (folder / "past.txt").write_text(past)
