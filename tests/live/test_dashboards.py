@@ -37,7 +37,7 @@ from tests.support.prometheus import Running, Task, prometheus
 from tests.support.unruly import NOBODY, all_ends
 from tests.support.web import Web
 
-pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 OBSERVABILITY = Path(__file__).parents[2] / "observability"
 SETTINGS = ConnectSettings(rate_per_s=4, burst=4, pool_size=6)

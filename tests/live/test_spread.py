@@ -251,7 +251,7 @@ LEAVES = {
 
 @pytest.mark.usefixtures("pool")
 @pytest.mark.parametrize(
-    "how", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=["stopped", "killed"]
+    "how", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL], ids=["stopped", "killed"]
 )
 def test_an_agent_that_goes_is_seen_and_its_share_dropped(
     temporal_server, control: str, workers: str, tmp_path: Path, how: signal.Signals
