@@ -70,7 +70,7 @@ def _forward(
 ) -> ExitCode:
     from auroral.aws_account import DryRun
     from auroral.ecs.session.exec import find_target
-    from auroral.ecs.session.forward import Tunnel, check_free, kept, web_answers
+    from auroral.ecs.session.forward import WORDS_S, Tunnel, check_free, kept, web_answers
     from auroral.ecs.session.plan import forward_call, is_web, remote_port_of, service_of
     from auroral.ecs.session.plugin import Plugin
 
@@ -88,7 +88,7 @@ def _forward(
         scheme = "http://" if is_web(known, remote) else ""
         if scheme and not web_answers(tunnel.port):
             process.err(
-                f"{service}: the port is open, but nothing answers behind it yet: {tunnel.words() or 'no words'}"
+                f"{service}: the port is open, but nothing answers behind it yet: {tunnel.words(WORDS_S) or 'no words'}"
             )
         process.out(f"{scheme}localhost:{tunnel.port}")
         process.err(f"{service}: port {remote} of task {tunnel.target.task_id}; Ctrl-C ends it")

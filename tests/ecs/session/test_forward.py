@@ -145,7 +145,7 @@ def test_nothing_behind_the_port_is_heard_of(account: SessionAccount, environ: d
     tunnel = Tunnel(account, target, Plugin(environ), remote_port=8080, local_port=0)
     try:
         assert not web_answers(tunnel.port)
-        assert "Connection to destination port failed" in tunnel.words()
+        assert "Connection to destination port failed" in tunnel.words(within_s=20)
     finally:
         tunnel.close()
 

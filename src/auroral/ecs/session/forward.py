@@ -27,6 +27,8 @@ LOOK_S = 15.0
 """Between two looks at the task: the plugin does not always notice that its other side is gone."""
 STEP_S = 0.5
 WEB_S = 10.0
+WORDS_S = 1.0
+"""For the plugin's words on a connection that failed: its end of the connection is often seen before them."""
 _OPENED = re.compile(r"Port (\d+) opened for session")
 _REFUSED = ("Cannot perform start session:", "Connection to destination port failed")
 
@@ -74,11 +76,15 @@ class Tunnel:
         """Whether the plugin still runs."""
         return self._child is not None and self._child.poll() is None
 
-    def words(self) -> str:
-        """What the plugin said of its end, or of a connection that failed; empty where nothing."""
+    def words(self, within_s: float = 0.0) -> str:
+        """What the plugin said of its end, or of a connection that failed; empty where nothing within that time."""
         with self._changed:
-            told = [line for line in self._said if line.startswith(_REFUSED) or line.startswith("SessionId:")]
+            self._changed.wait_for(lambda: self._over or self._told(), within_s)
+            told = self._told()
         return told[-1] if told else ""
+
+    def _told(self) -> list[str]:
+        return [line for line in self._said if line.startswith(_REFUSED) or line.startswith("SessionId:")]
 
     def close(self) -> None:
         """End the plugin, and the session at AWS's side."""
