@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from auroral.bench import result as r
 from auroral.bench.limits import LimitReport, QueueReading, Reading, SlotsReading
@@ -46,7 +47,7 @@ class Plan:
     extra: dict[str, object] = field(default_factory=dict)
 
 
-def rate_at(segments: list[tuple[float, float, float]], t_s: float) -> float:
+def rate_at(segments: Sequence[tuple[float, float, float]], t_s: float) -> float:
     for duration_s, first, last in segments:
         if t_s < duration_s:
             return first + (last - first) * t_s / duration_s
@@ -82,17 +83,26 @@ def latency_of(starts: list[Start]) -> r.Quantiles:
 
 
 def starts_of(plan: Plan, schedule_s: float) -> list[Start]:
-    rng, starts, owed = random.Random(plan.seed), [], 0.0
-    step_s = 0.001 if max(max(s[1], s[2]) for s in plan.segments) > 20 else 0.1
+    rng, starts = random.Random(plan.seed), []
+    for t_s in _intended_s(tuple(plan.segments), schedule_s):
+        outcome, latency_ms, cause = plan.behave(rng, t_s)
+        lag_ms, start_ms = 0.2 + 0.6 * rng.random(), 1.5 + 3 * rng.random()
+        starts.append(Start(t_s, outcome, latency_ms, lag_ms, start_ms, cause))
+    return starts
+
+
+@cache
+def _intended_s(segments: tuple[tuple[float, float, float], ...], schedule_s: float) -> tuple[float, ...]:
+    """When each start is due; many plans have the same load."""
+    due, owed = [], 0.0
+    step_s = 0.001 if max(max(s[1], s[2]) for s in segments) > 20 else 0.1
     for step in range(round(schedule_s / step_s)):
         t_s = step * step_s
-        owed += rate_at(plan.segments, t_s) * step_s
+        owed += rate_at(segments, t_s) * step_s
         while owed >= 1:
             owed -= 1
-            outcome, latency_ms, cause = plan.behave(rng, t_s)
-            lag_ms, start_ms = 0.2 + 0.6 * rng.random(), 1.5 + 3 * rng.random()
-            starts.append(Start(t_s, outcome, latency_ms, lag_ms, start_ms, cause))
-    return starts
+            due.append(t_s)
+    return tuple(due)
 
 
 def series_of(plan: Plan, starts: list[Start], seconds: int, schedule_s: float) -> r.Series:
