@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,7 +49,7 @@ def operated(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opera
     path = tmp_path / "outputs.json"
     path.write_text(outputs(contract))
     monkeypatch.setattr(door, "check_answer", lambda *_: None)
-    monkeypatch.setattr(door, "copy", SimpleNamespace(deepcopy=lambda value: value))
+    monkeypatch.setattr(door, "apart", lambda value: value)
     monkeypatch.setattr("auroral.aws_account.AwsAccount", lambda **_: recoveries.aws)
     monkeypatch.setattr(conduct, "Clock", lambda: VirtualClock(recoveries.clock))
     monkeypatch.setattr("auroral.ecs.recovery.rows.RingHere", lambda target: recoveries.table)

@@ -54,6 +54,7 @@ def deployed(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deplo
     site = Site()
     clock = site.clock
     monkeypatch.setattr(door, "check_answer", lambda *_: None)
+    monkeypatch.setattr(door, "apart", lambda value: value)
     monkeypatch.setattr("auroral.aws_account.AwsAccount", lambda **_: site.aws)
     monkeypatch.setattr(conduct, "Clock", lambda: VirtualClock(clock))
     timed = functools.partial(run_task.run_in, sleep=clock.sleep, now_s=clock.now_s)

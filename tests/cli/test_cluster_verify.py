@@ -31,6 +31,7 @@ OTHERS = [one for one in Check if one is not Check.BENCHMARK]
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     before = set(psutil.Process().children(recursive=True))  # servers that tests share
     monkeypatch.setattr(door, "check_answer", lambda *_: None)
+    monkeypatch.setattr(door, "apart", lambda value: value)
     with deployment(tmp_path) as found:
         monkeypatch.setattr("auroral.aws_account.AwsAccount", lambda **_: found.aws)
         timed = functools.partial(run_task.run_in, sleep=found.clock.sleep, now_s=found.clock.now_s)

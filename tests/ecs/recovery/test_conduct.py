@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 
@@ -28,7 +27,7 @@ KEPT = ("ui", "grafana", "collector")
 def _answers_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """The double's own tests hold its answers to AWS's models, and nobody changes them: most of the time goes there."""
     monkeypatch.setattr(door, "check_answer", lambda *_: None)
-    monkeypatch.setattr(door, "copy", SimpleNamespace(deepcopy=lambda value: value))
+    monkeypatch.setattr(door, "apart", lambda value: value)
 
 
 @pytest.fixture

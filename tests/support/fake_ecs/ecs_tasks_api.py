@@ -103,7 +103,7 @@ class TasksApi:
         group = f"service:{self._world.service(serviceName).name}" if serviceName else None
         found = [
             one["taskArn"]
-            for one in self._world.told()
+            for one in self._world.listed()
             if one["desiredStatus"] == desiredStatus
             if family is None or _family(one) == family
             if startedBy is None or one["startedBy"] == startedBy
@@ -121,7 +121,7 @@ class TasksApi:
         if not 1 <= len(tasks) <= 100:
             raise invalid("Tasks must be between 1 and 100.")
         known: dict[str, dict[str, Any]] = {}
-        for one in self._world.told():
+        for one in self._world.told({*tasks}):
             known[one["taskArn"]] = known[one["taskArn"].rsplit("/", 1)[-1]] = one
         found = [dict(known[name]) for name in dict.fromkeys(tasks) if name in known]
         if "TAGS" not in (include or ()):

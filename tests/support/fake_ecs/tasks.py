@@ -220,21 +220,28 @@ class Task:
             self.instance.held.pop(self.id, None)
         self._to("STOPPED", None)
 
-    def described(self, cluster_arn: str) -> dict[str, Any]:
-        """As DescribeTasks tells it."""
-        told: dict[str, Any] = {
+    def listed(self) -> dict[str, Any]:
+        """What ListTasks knows it by, named as in `described`."""
+        told = {
             "taskArn": self.arn,
-            "clusterArn": cluster_arn,
             "taskDefinitionArn": self.definition.arn,
             "group": self.group,
             "startedBy": self.started_by,
-            "lastStatus": self.status,
             "desiredStatus": self.desired,
+            "launchType": "EC2",
+        }
+        return told if self.instance is None else told | {"containerInstanceArn": self.instance.arn}
+
+    def described(self, cluster_arn: str) -> dict[str, Any]:
+        """As DescribeTasks tells it."""
+        told: dict[str, Any] = {
+            **self.listed(),
+            "clusterArn": cluster_arn,
+            "lastStatus": self.status,
             "healthStatus": self.health,
             "cpu": str(self.definition.cpu),
             "memory": str(self.definition.memory),
             "createdAt": self.created_at,
-            "launchType": "EC2",
             "enableExecuteCommand": self.exec_enabled,
             "version": self.version,
             "overrides": {"inferenceAcceleratorOverrides": [], "containerOverrides": [], **self.overrides},
@@ -246,7 +253,6 @@ class Task:
         optional = {
             "capacityProviderName": self.provider or None,
             "availabilityZone": self.zone or None,
-            "containerInstanceArn": self.instance.arn if self.instance else None,
             "startedAt": self.started_at,
             "stoppingAt": self.stopping_at,
             "stoppedAt": self.stopped_at,

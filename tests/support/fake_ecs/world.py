@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -169,10 +169,18 @@ class World:
         """Whether one of them is in ALARM."""
         return any(self.monitoring.alarms.get(name, {}).get("StateValue") == "ALARM" for name in names)
 
-    def told(self) -> list[dict[str, Any]]:
-        """All tasks as DescribeTasks tells them, as old as `lag_s`."""
+    def listed(self) -> list[dict[str, Any]]:
+        """All tasks with at least what ListTasks knows them by, as old as `lag_s`."""
+        return self._lagging() if self.lag_s else [one.listed() for one in self.tasks]
+
+    def told(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Tasks of these ARNs or ids as DescribeTasks tells them, as old as `lag_s`."""
         if not self.lag_s:
-            return [one.described(self.names.cluster_arn) for one in self.tasks]
+            cluster_arn = self.names.cluster_arn
+            return [one.described(cluster_arn) for one in self.tasks if one.arn in names or one.id in names]
+        return [one for one in self._lagging() if {one["taskArn"], one["taskArn"].rsplit("/", 1)[-1]} & {*names}]
+
+    def _lagging(self) -> list[dict[str, Any]]:
         oldest: list[dict[str, Any]] = []
         for at_s, tasks in self._past:
             if at_s > self.clock.elapsed_s - self.lag_s:
