@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import threading
@@ -165,7 +166,7 @@ class FakeAws:
 
     def contract(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """A contract (infra/tests/platform/contract.json, …) that names the task definitions of here, and shares."""
-        changed = apart(dict(value))
+        changed = copy.deepcopy(dict(value))
         for key, part in changed["services"].items():
             if key in self.fleet.services and (share := self.fleet.services[key].dsql) is not None:
                 part["dsql"] = {**part["dsql"], **msgspec.structs.asdict(share)}
