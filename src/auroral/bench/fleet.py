@@ -34,8 +34,9 @@ class Child:
         self.ended = asyncio.Event()
         self.metrics_port: int | None = None
         self.note = ""
-        self.transport: Transport | None = None
         """What it said of itself when it was ready."""
+        self.transport: Transport | None = None
+        """What it drives the API with, if it is a generator."""
         self.failure: ChildFailed | None = None
         self.expected_to_end = False
         self.broken: Exception | None = None
