@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from auroral.bench.manifest import Manifest
 from auroral.bench.result import decode, schema
+from auroral.local.ports import free_ports
 from tests.support.benchmark import Benchmark, Finished, bench
 
 pytestmark = pytest.mark.live
@@ -40,9 +41,7 @@ class Easy(Finished):
 def passed(temporal_server, tmp_path_factory) -> Easy:
     """One easy run that every test of its results reads."""
     directory = tmp_path_factory.mktemp("run") / "passed"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     with Benchmark(
         "run", "--address", temporal_server.address, "--workload", "multi-activity", "--activity-count", "2",
         "--target-rate", "10", "--duration", "4s", "--ramp-up", "1s", "--threshold", "latency.p99<5s", "--json",
