@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from auroral.cli.cluster_verify import CHECKS
@@ -22,6 +21,7 @@ from tests.cli.conftest import Cli, Ended
 from tests.support.contract_file import CONTRACT
 from tests.support.fake_ecs import Behaviour, door
 from tests.support.moto_server import moto_server
+from tests.support.processes import nothing_left
 from tests.support.verified import HTML, JSON, SAYS, VERSION, Deployment, deployment
 
 OTHERS = [one for one in Check if one is not Check.BENCHMARK]
@@ -29,15 +29,13 @@ OTHERS = [one for one in Check if one is not Check.BENCHMARK]
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    before = set(psutil.Process().children(recursive=True))  # servers that tests share
     monkeypatch.setattr(door, "check_answer", lambda *_: None)
     monkeypatch.setattr(door, "apart", lambda value: value)
-    with deployment(tmp_path) as found:
+    with nothing_left(), deployment(tmp_path) as found:
         monkeypatch.setattr("auroral.aws_account.AwsAccount", lambda **_: found.aws)
         timed = functools.partial(run_task.run_in, sleep=found.clock.sleep, now_s=found.clock.now_s)
         monkeypatch.setattr(run_task, "run_in", timed)
         yield found
-    assert set(psutil.Process().children(recursive=True)) <= before
 
 
 def told(made: Deployment) -> dict[str, Any]:

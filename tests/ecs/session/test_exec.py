@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from auroral.aws_account import DryRun
 from auroral.ecs.session.exec import executed, find_target, needs_shell, run
 from auroral.ecs.session.plugin import Plugin
 from auroral.errors import AuroralError, ExitCode, TargetError, UsageError
+from tests.support.processes import nothing_left
 from tests.support.session_plugin import SessionAccount, a_fleet, a_task, install, refusal
 
 FLEET = a_fleet()
@@ -33,10 +35,9 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left() -> object:
-    before = set(psutil.Process().children(recursive=True))  # servers that tests share
-    yield
-    assert set(psutil.Process().children(recursive=True)) <= before
+def _nothing_left() -> Iterator[None]:
+    with nothing_left():
+        yield
 
 
 def test_a_commands_output_and_status(account: SessionAccount, environ: dict[str, str]) -> None:

@@ -9,7 +9,6 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from auroral.aws_account import AwsError
@@ -18,6 +17,7 @@ from auroral.ecs.session import plugin as session_plugin
 from auroral.ecs.session.forward import Tunnel, check_free, forwarded, kept, web_answers
 from auroral.ecs.session.plugin import Plugin
 from auroral.errors import AuroralError, ExitCode, TargetError, UsageError
+from tests.support.processes import nothing_left
 from tests.support.session_plugin import SessionAccount, a_fleet, a_task, install, refusal
 
 FLEET = a_fleet()
@@ -55,9 +55,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def _nothing_left() -> Iterator[None]:
-    before = set(psutil.Process().children(recursive=True))  # servers that tests share
-    yield
-    assert set(psutil.Process().children(recursive=True)) <= before
+    with nothing_left():
+        yield
 
 
 def read(port: int, path: str = "/") -> str:

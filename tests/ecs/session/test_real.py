@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import psutil
 import pytest
 
 from auroral.ecs.session.exec import executed, find_target, opened, run
@@ -20,6 +19,7 @@ from auroral.ecs.session.forward import Tunnel, forwarded
 from auroral.ecs.session.plan import exec_call
 from auroral.ecs.session.plugin import Plugin
 from auroral.errors import TargetError
+from tests.support.processes import nothing_left
 from tests.support.session_plugin import SessionAccount, a_fleet, a_task
 from tests.support.session_plugin_build import environ as real_environ
 from tests.support.session_plugin_channel import Channel
@@ -45,13 +45,12 @@ def environ() -> dict[str, str]:
 
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[Live]:
-    before = set(psutil.Process().children(recursive=True))  # servers that tests share
-    found = Live(tmp_path, [a_task("history", "a"), a_task("ui", "b")])
-    found.channel = Channel({})
-    found.url = found.channel.url
-    yield found
-    found.channel.close()
-    assert set(psutil.Process().children(recursive=True)) <= before
+    with nothing_left():
+        found = Live(tmp_path, [a_task("history", "a"), a_task("ui", "b")])
+        found.channel = Channel({})
+        found.url = found.channel.url
+        yield found
+        found.channel.close()
 
 
 def how_it_ended(account: Live) -> list[str]:
