@@ -13,6 +13,7 @@ import msgspec
 from auroral.bench.limits import LimitReport, Reading
 from auroral.bench.manifest import Manifest, Transport
 from auroral.bench.samples import InteractionKind
+from auroral.json_document import decode_as, json_text
 
 SCHEMA_ID = "auroral.bench.result/1"
 
@@ -322,22 +323,12 @@ class Result(_Document, frozen=True, kw_only=True):
 
 def encode(result: Result) -> bytes:
     """Write the document as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
-
-
-class _Header(msgspec.Struct):
-    schema: str = ""
+    return json_text(result).encode() + b"\n"
 
 
 def decode(data: bytes) -> Result:
     """Read a document. Raises `ValueError` naming what is wrong with it."""
-    try:
-        schema_id = msgspec.json.decode(data, type=_Header).schema
-        if schema_id != SCHEMA_ID:
-            raise ValueError(f"a result document {SCHEMA_ID}, not {schema_id or 'one without a schema'}")
-        return msgspec.json.decode(data, type=Result)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"a result document {SCHEMA_ID}: {error}") from error
+    return decode_as(Result, data, schema_id=SCHEMA_ID, name="a result document")
 
 
 def schema() -> dict[str, Any]:

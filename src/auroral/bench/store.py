@@ -14,14 +14,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from auroral.bench import result as results
 from auroral.bench.histogram import write_log
 from auroral.bench.manifest import Manifest
 from auroral.bench.result import Result
 from auroral.bench.sample_file import SampleWriter, ServerTimes, finish, unwritable
 from auroral.errors import OutputError
+from auroral.json_document import json_text
 
 if TYPE_CHECKING:
     from auroral.bench.tally import Tally
@@ -64,7 +63,7 @@ class RunDirectory:
                 + ("holds a run already" if taken else "is being written by another run"),
                 hint="name another directory with --output",
             )
-        data = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+        data = json_text(manifest).encode() + b"\n"
         directory._replace(MANIFEST, data)
         return directory
 

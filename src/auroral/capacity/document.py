@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from auroral.capacity.figures import Basis, Figure
+from auroral.json_document import decode_as, json_text
 
 SCHEMA_ID = "auroral.capacity.plan/1"
 Limiter = Literal["local", "distributed"]
@@ -282,22 +283,12 @@ class Plan(_Document, frozen=True, kw_only=True):
 
 def encode(plan: Plan) -> bytes:
     """Write the document as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
-
-
-class _Header(msgspec.Struct):
-    schema: str = ""
+    return json_text(plan).encode() + b"\n"
 
 
 def decode(data: bytes) -> Plan:
     """Read a document. Raises `ValueError` naming what is wrong with it."""
-    try:
-        schema_id = msgspec.json.decode(data, type=_Header).schema
-        if schema_id != SCHEMA_ID:
-            raise ValueError(f"a plan {SCHEMA_ID}, not {schema_id or 'a document without a schema'}")
-        return msgspec.json.decode(data, type=Plan)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"a plan {SCHEMA_ID}: {error}") from error
+    return decode_as(Plan, data, schema_id=SCHEMA_ID, name="a plan")
 
 
 def schema() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, UsageError
+from auroral.json_document import json_text
 
 if TYPE_CHECKING:
     from auroral.bench.compare import Run
@@ -24,7 +25,6 @@ def compare_runs(
     form: str,
 ) -> ExitCode:
     """Read both sides, compare them and print it. Raises `UsageError` for what cannot be compared."""
-    import msgspec
 
     from auroral.bench.comparable import objections
     from auroral.bench.compare import compare
@@ -39,7 +39,7 @@ def compare_runs(
         )
     comparison = compare(first, second, seed=seed, resamples=resamples, overruled=found)
     if form == "json":
-        process.document(msgspec.json.format(msgspec.json.encode(comparison), indent=2).decode())
+        process.document(json_text(comparison))
     elif form == "markdown":
         process.document(markdown(comparison))
     else:

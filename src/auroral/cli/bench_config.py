@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from auroral.bench.result import ConfigValue
 from auroral.cli.configuration import config_values, resolve_layers
 from auroral.cli.process import Process
 from auroral.errors import ExitCode
+from auroral.json_document import json_text
 
 
 def show(process: Process, flags: Mapping[str, Any], *, config_file: str | None, as_json: bool) -> ExitCode:
@@ -26,7 +25,7 @@ def show(process: Process, flags: Mapping[str, Any], *, config_file: str | None,
             ],
             "warnings": resolved.warnings,
         }
-        process.document(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        process.document(json_text(document))
     for warning in resolved.warnings:
         process.err(f"warning: {warning}")
     if not as_json:

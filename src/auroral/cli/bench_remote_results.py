@@ -13,6 +13,7 @@ from auroral.cli.command import Command
 from auroral.cli.deployed import Operated, deployed_options, operated
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, TargetError, UsageError
+from auroral.json_document import json_text
 
 if TYPE_CHECKING:
     from auroral.aws_account import Account
@@ -94,9 +95,7 @@ def _list(process: Process, acted: Operated, limit: int, *, as_json: bool) -> Ex
     found = stored(acted.account, place)
     rows = [_row(acted, one) for one in found[:limit]]
     if as_json:
-        process.document(
-            msgspec.json.format(msgspec.json.encode({"place": place.url, "runs": rows}), indent=2).decode()
-        )
+        process.document(json_text({"place": place.url, "runs": rows}))
     else:
         process.out(table(rows, place.url, len(found) - len(rows)))
     return ExitCode.OK

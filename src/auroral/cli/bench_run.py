@@ -19,6 +19,7 @@ from auroral.cli.bench_report import write_reports
 from auroral.cli.configuration import Configured, configure
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, OutputError
+from auroral.json_document import json_text
 
 if TYPE_CHECKING:
     from auroral.bench.stopping import StopSignal
@@ -136,7 +137,7 @@ def _documents(results: list[Result], iterations: int) -> str:
     """The result document; with several iterations, a list of them."""
     if iterations == 1:
         return encode(results[0]).decode()
-    return msgspec.json.format(msgspec.json.encode(results), indent=2).decode()
+    return json_text(results)
 
 
 def _work(process: Process, settings: BenchSettings, live: bool) -> ExitCode:

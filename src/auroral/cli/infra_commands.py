@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from auroral.cli.confirm import confirm
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, OutputError, UsageError
@@ -18,6 +16,7 @@ from auroral.infra.properties import PROPERTIES
 from auroral.infra.terraform import Terraform
 from auroral.infra.waivers import Waiver, parse_waivers
 from auroral.infra.working_copy import WorkingCopy, find_infra, prepare
+from auroral.json_document import json_text
 from auroral.report.infra_check import conclusion, render
 
 WAIVERS_FILE = "waivers.toml"
@@ -234,6 +233,6 @@ def _waivers(directory: Path, given: str | None) -> tuple[Waiver, ...]:
 
 def _tell(process: Process, judgement: Judgement, *, as_json: bool) -> None:
     if as_json:
-        process.document(msgspec.json.format(msgspec.json.encode(judgement), indent=2).decode())
+        process.document(json_text(judgement))
     else:
         process.out(render(judgement))

@@ -12,6 +12,7 @@ import msgspec
 
 from auroral.cli.process import Process
 from auroral.errors import ExitCode, UsageError
+from auroral.json_document import json_text
 
 if TYPE_CHECKING:
     from auroral.local.detached import Standing
@@ -70,7 +71,7 @@ def status(process: Process, directory: str | None, *, as_json: bool) -> ExitCod
         document = {"up": found is not None, "directory": str(folder)}
         if found is not None:
             document |= msgspec.to_builtins(found)
-        process.document(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        process.document(json_text(document))
     elif found is None:
         process.out(f"no local cluster is up in {folder}")
     else:

@@ -11,6 +11,7 @@ from auroral.cli.process import Process
 from auroral.cli.where import Asked, Site, deployment_of, in_cluster, place_in, refuse_for_cluster, refuse_here, there
 from auroral.deployment import Deployment
 from auroral.errors import ExitCode
+from auroral.json_document import json_text
 from auroral.visibility.access import check_arns, mapped, role_name
 from auroral.visibility.plan import Found, Plan, installed, make_plan
 from auroral.visibility.store import VisibilityStore, opened
@@ -264,15 +265,12 @@ def _document(asked: _Asked, found: Found, plan: Plan, more: Mapping[str, Any]) 
         "notes": plan.notes,
         **more,
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return json_text(document)
 
 
 def _dry(plan: Plan) -> str:
     """The requests, each with its body."""
-    return "\n\n".join(
-        f"{step.method} {step.path}\n{msgspec.json.format(msgspec.json.encode(step.body), indent=2).decode()}"
-        for step in plan.steps
-    )
+    return "\n\n".join(f"{step.method} {step.path}\n{json_text(step.body)}" for step in plan.steps)
 
 
 def _version(wanted: Template) -> str:

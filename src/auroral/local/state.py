@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from auroral.errors import OutputError
+from auroral.json_document import json_text
 from auroral.local.plan import ClusterOptions, ServerProcess
 
 FILE = "state.json"
@@ -77,7 +78,7 @@ def write_state(directory: Path, state: ClusterState) -> None:
     try:
         descriptor, name = tempfile.mkstemp(dir=directory, prefix=f".{FILE}-")
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
+            file.write(json_text(state).encode())
         os.replace(name, directory / FILE)
     except OSError as error:
         raise OutputError(f"{directory / FILE} cannot be written: {error.strerror}") from error

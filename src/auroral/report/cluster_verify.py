@@ -8,6 +8,7 @@ import msgspec
 
 from auroral.ecs.fleet import Fleet
 from auroral.ecs.verify.checks import CLAIMS, Check, Checked, Proof, State, Verdict, with_flags
+from auroral.json_document import json_text
 from auroral.report.dsql_plain import wrapped
 from auroral.units import format_duration
 
@@ -66,7 +67,7 @@ def document(fleet: Fleet, proof: Proof, *, at: str, flags: Sequence[str], where
 
 def encode(found: VerifyDocument) -> str:
     """The document of `--json`."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    return json_text(found)
 
 
 def text(found: VerifyDocument) -> str:

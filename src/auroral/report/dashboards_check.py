@@ -9,6 +9,7 @@ import msgspec
 
 from auroral.dashboards.check import FAILURES, Checked, Finding, Result
 from auroral.dashboards.questions import Asked
+from auroral.json_document import json_text
 from auroral.report.dsql_plain import wrapped
 
 SCHEMA_ID = "auroral.dashboards-check/1"
@@ -45,7 +46,7 @@ def encode(found: Checked, *, at: str, since_s: float) -> str:
         "results": msgspec.to_builtins(found.results),
         "not_asked": msgspec.to_builtins(found.others),
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return json_text(document)
 
 
 def _by_file(results: Sequence[Result]) -> Mapping[str, list[Result]]:

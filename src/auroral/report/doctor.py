@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from auroral.doctor.checks import Check, Diagnosis, State
 from auroral.errors import ExitCode
+from auroral.json_document import json_text
 from auroral.report.dsql_plain import wrapped
 
 _INDENT = 13
@@ -37,7 +36,7 @@ def conclusion(diagnosis: Diagnosis) -> str:
 
 def encode(diagnosis: Diagnosis) -> str:
     """The document of `--json`."""
-    return msgspec.json.format(msgspec.json.encode(diagnosis), indent=2).decode()
+    return json_text(diagnosis)
 
 
 def _check(one: Check) -> list[str]:

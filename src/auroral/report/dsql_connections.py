@@ -6,6 +6,7 @@ import msgspec
 
 from auroral.dsql.connections import Connections
 from auroral.dsql.target import DsqlTarget
+from auroral.json_document import json_text
 from auroral.report.dsql_plain import columns, wrapped
 from auroral.units import format_ratio
 
@@ -42,7 +43,7 @@ def document(target: DsqlTarget, found: Connections, *, at: str) -> ConnectionsD
 
 def encode(found: ConnectionsDocument) -> str:
     """The document as JSON."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    return json_text(found)
 
 
 def text(found: ConnectionsDocument, *, asked_cloudwatch: bool) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from auroral.dsql.membership import Member
 from auroral.dsql.target import DsqlTarget
+from auroral.json_document import json_text
 from auroral.report.dsql_plain import columns
 from auroral.units import format_duration
 
@@ -57,7 +58,7 @@ def document(
 
 def encode(found: MembershipDocument) -> str:
     """The document as JSON."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    return json_text(found)
 
 
 def summary(members: Sequence[Member], gone: Sequence[Member], older_than_s: float) -> str:

@@ -11,6 +11,7 @@ from auroral.bench.result import Quantiles
 from auroral.dsql.errors import Conflict
 from auroral.dsql.probe_plan import Contention, Measure, ProbeOptions, ProbeOutcome
 from auroral.dsql.target import DsqlTarget
+from auroral.json_document import json_text
 from auroral.report.dsql_plain import columns, wrapped
 from auroral.units import format_duration, format_rate, format_ratio
 
@@ -132,7 +133,7 @@ def document(
 
 def encode(found: ProbeDocument) -> str:
     """The document as JSON."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    return json_text(found)
 
 
 def text(found: ProbeDocument) -> str:

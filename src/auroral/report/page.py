@@ -6,8 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from auroral.json_document import json_text
 from auroral.report import words
 from auroral.report.charts import Drawing
 from auroral.units import format_duration, format_number, format_size
@@ -69,4 +68,4 @@ def _drawing(drawing: Drawing) -> Drawing:
 
 
 def _plain(definition: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(definition), indent=2).decode()
+    return json_text(definition)

@@ -36,7 +36,7 @@ def test_the_schema_refuses_what_is_no_search() -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"{}", "not one without a schema"),
+        (b"{}", "not a document without a schema"),
         (b'{"schema":"auroral.bench.result/1"}', "not auroral.bench.result/1"),
         (b"[", "a search document"),
         (b'{"schema":"auroral.bench.search/1"}', "missing required field"),

@@ -14,6 +14,7 @@ from auroral.bench.manifest import ManifestWorkload
 from auroral.bench.result import ConfigValue, Environment
 from auroral.bench.search.machine import Found, Measured, Status
 from auroral.bench.search.settings import SearchSettings
+from auroral.json_document import decode_as, json_text
 
 SCHEMA_ID = "auroral.bench.search/1"
 
@@ -105,22 +106,12 @@ def answer_of(found: Found) -> Answer:
 
 def encode(document: SearchDocument) -> bytes:
     """Write the document as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-
-
-class _Header(msgspec.Struct):
-    schema: str = ""
+    return json_text(document).encode() + b"\n"
 
 
 def decode(data: bytes) -> SearchDocument:
     """Read a document. Raises `ValueError` naming what is wrong with it."""
-    try:
-        schema_id = msgspec.json.decode(data, type=_Header).schema
-        if schema_id != SCHEMA_ID:
-            raise ValueError(f"a search document {SCHEMA_ID}, not {schema_id or 'one without a schema'}")
-        return msgspec.json.decode(data, type=SearchDocument)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"a search document {SCHEMA_ID}: {error}") from error
+    return decode_as(SearchDocument, data, schema_id=SCHEMA_ID, name="a search document")
 
 
 def schema() -> dict[str, Any]:
