@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 
 from auroral import __version__
 from auroral.bench.manifest import LANGUAGE_VERSION, WorkerIdentity
+from benchmarks.port_process import PortProcess
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,47 +28,21 @@ def matching_identity(engine: str = "sdk") -> str:
     )
 
 
-class FrontendProcess:
+class FrontendProcess(PortProcess):
     """Runs `python -m benchmarks.frontend` with these arguments for as long as the context lasts."""
 
     def __init__(self, *arguments: str) -> None:
-        self._arguments = arguments
-        self._process: subprocess.Popen[str] | None = None
-        self.address = ""
-        """`host:port`, once the context is entered."""
-        self.pid = 0
+        super().__init__([sys.executable, "-m", "benchmarks.frontend", "--port", "0", *arguments], directory=_ROOT)
         self.counts: dict[str, int] = {}
-        """Requests by method, and starts accepted, refused and lost; known after `close`."""
+        """Requests by method, and starts accepted, refused and lost; known at its end."""
 
-    def __enter__(self) -> FrontendProcess:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.frontend", "--port", "0", *self._arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=_ROOT,
-        )
-        assert self._process.stdout is not None
-        port = self._process.stdout.readline().strip()
-        if not port:
-            raise RuntimeError(f"benchmarks.frontend said no port and ended with status {self._process.wait()}")
-        self.address = f"127.0.0.1:{port}"
-        self.pid = self._process.pid
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+    def end(self) -> dict[str, int] | None:
+        """End it and keep its counts."""
+        if (told := super().end()) is not None:
+            self.counts = told
+        return told
 
     def close(self) -> dict[str, int]:
-        """Stop it and return its counts. A second call returns them again."""
-        process, self._process = self._process, None
-        if process is not None:
-            try:
-                output, _ = process.communicate(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                output, _ = process.communicate()
-            self.counts = json.loads(output or "{}")
+        """End it and return its counts. A second call returns them again."""
+        self.end()
         return self.counts
