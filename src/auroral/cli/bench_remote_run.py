@@ -236,7 +236,7 @@ def _dry_run(process: Process, account: Account, plan: RemotePlan, cluster_arn: 
     """Print what would be called, in order."""
     from auroral.aws_account import DryRun, perform
     from auroral.ecs.operation import BEGUN, BENCH, Operation, clear_mark, set_mark
-    from auroral.ecs.remote.machine import RUNNING, SCALING
+    from auroral.ecs.remote.occupied import RUNNING, SCALING
 
     def mark(phase: str) -> Call:
         facts = {"run": plan.run_id[:64], "workers": str(plan.workers), "phase": phase}

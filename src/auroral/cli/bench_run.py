@@ -18,6 +18,7 @@ from auroral.cli.bench_delivery import STOP_S, send
 from auroral.cli.bench_report import write_reports
 from auroral.cli.configuration import Configured, configure
 from auroral.cli.process import Process
+from auroral.cli.signals import heard
 from auroral.errors import ExitCode, OutputError
 from auroral.json_document import json_text
 
@@ -177,24 +178,17 @@ def interrupts(stop: StopSignal, *, at_once_after_s: float | None = None) -> Ite
     loop = asyncio.get_running_loop()
     hurry: list[asyncio.TimerHandle] = []
 
-    def terminated() -> None:
+    def asked(number: signal.Signals) -> None:
         stop.request()
-        if at_once_after_s is not None:
+        if number is signal.SIGTERM and at_once_after_s is not None:
             hurry.append(loop.call_later(at_once_after_s, stop.at_once.set))
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    if before[signal.SIGHUP] is signal.SIG_IGN:  # `nohup`
-        del before[signal.SIGHUP]
-    for number in before:
-        loop.add_signal_handler(number, terminated if number == signal.SIGTERM else stop.request)
-    try:
-        yield
-    finally:
-        for handle in hurry:
-            handle.cancel()
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
+    with heard(asked):
+        try:
+            yield
+        finally:
+            for handle in hurry:
+                handle.cancel()
 
 
 @contextmanager

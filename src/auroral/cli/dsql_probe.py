@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from auroral import __version__
 from auroral.cli.dsql_target import find_target, run_where
 from auroral.cli.process import Process
+from auroral.cli.signals import heard
 from auroral.cli.where import Asked, refuse_here
 from auroral.errors import ExitCode, UsageError
 from auroral.units import parse_duration_s, parse_rate_per_s
@@ -121,25 +122,16 @@ def _interrupts(one: Probe) -> Iterator[None]:
 
     The table is dropped after either, and no further one ends that.
     """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    task = asyncio.current_task()
     assert task is not None
 
-    def asked() -> None:
+    def asked(_number: signal.Signals) -> None:
         if one.outcome.interrupted and not one.cleaning:
             task.cancel()
         one.stop()
 
-    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    before = {number: signal.getsignal(number) for number in numbers}
-    if before[signal.SIGHUP] is signal.SIG_IGN:  # `nohup`
-        del before[signal.SIGHUP]
-    for number in before:
-        loop.add_signal_handler(number, asked)
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        raise KeyboardInterrupt from error
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
+    with heard(asked):
+        try:
+            yield
+        except asyncio.CancelledError as error:
+            raise KeyboardInterrupt from error

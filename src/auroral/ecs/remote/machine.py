@@ -6,7 +6,6 @@ workers are scaled back to zero before the machine ends, unless they are to be k
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from auroral.aws_calls import Call, Failure, Kind
@@ -14,6 +13,7 @@ from auroral.ecs.fleet import BENCHMARK_WORKER
 from auroral.ecs.machine import Act, Await, Decision, Finished, Halted, after
 from auroral.ecs.operation import BEGUN, BENCH, INTERRUPTED, Operation, clear_mark, parse, set_mark
 from auroral.ecs.remote.agents import Agents
+from auroral.ecs.remote.occupied import RUNNING, SCALING, occupied
 from auroral.ecs.remote.plan import RemotePlan
 from auroral.ecs.rollout.steady import Before, Standing, State, Wanted, before, standing
 from auroral.ecs.seen import ClusterSeen, ServiceSeen, TaskSeen
@@ -23,8 +23,6 @@ from auroral.units import format_duration
 _START_CALL = "ecs:RunTask"
 _FIRST_CALL = "ecs:TagResource"
 """Before it nothing has been changed; after it the mark has to go."""
-SCALING, RUNNING = "workers", "run"
-"""Phases that the mark tells."""
 
 AGAIN_S = 10.0
 """After so long a call whose effect is not seen is made again: DescribeServices and DescribeTasks may lag behind."""
@@ -175,28 +173,9 @@ class RemoteMachine:
     # Phases: each answers, or goes on to another phase and answers None
 
     def _check(self, seen: ClusterSeen, service: ServiceSeen, now_s: float) -> Decision | None:
-        others = [one for one in seen.tasks if one.family == self._plan.generator_family and one.status != "STOPPED"]
-        if others:
-            return Halted(
-                reason=f"a benchmark is under way: task {others[0].id}",
-                hint=f"wait for its end, or stop it: aws ecs stop-task --cluster {self._plan.cluster} "
-                f"--task {others[0].id}",
-                exit_code=ExitCode.USAGE,
-            )
-        operation = parse(seen.mark)
-        if operation is not None and operation.name != BENCH:
-            return Halted(
-                reason=f"`auroral cluster {operation.name}` has {operation.state} on this cluster, and is not done",
-                hint="`auroral cluster status` says how to go on with it",
-                exit_code=ExitCode.USAGE,
-            )
-        if operation is not None and _recent(operation, seen.at, self._plan.come_s):
-            return Halted(
-                reason=f"somebody scales workers for the run {operation.facts.get('run', '')} since "
-                f"{operation.at.isoformat(timespec='seconds')}",
-                hint=f"wait for its end; where nobody does: {self._back}",
-                exit_code=ExitCode.USAGE,
-            )
+        halted = occupied(self._plan, seen, back=self._back)
+        if halted is not None:
+            return halted
         self._before = before(seen, BENCHMARK_WORKER)
         self._go(Phase.WORKERS, now_s)
         return None
@@ -427,12 +406,6 @@ def wanted(workers: int, start_period_s: float, definition: str = "") -> Wanted:
 def _brief(reason: str) -> str:
     """ECS's words without where to read on."""
     return reason.split(" For more information", maxsplit=1)[0].rstrip(".")
-
-
-def _recent(operation: Operation, at: datetime, come_s: float) -> bool:
-    """Whether workers may still be on their way for somebody else's generator."""
-    scaling = operation.state == BEGUN and operation.facts.get("phase") == SCALING
-    return scaling and (at - operation.at).total_seconds() < come_s
 
 
 def _left(seen: ClusterSeen, service: ServiceSeen) -> int:
