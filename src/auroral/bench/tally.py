@@ -7,19 +7,18 @@ latency counts in those for which its start was intended.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from auroral.bench.counts import TallyCounts, WindowCounts
+from auroral.bench.counts import TallyCounts
 from auroral.bench.histogram import Histogram, Interval
 from auroral.bench.result import CauseCount, CurvePoint, Series, Times, Window
 from auroral.bench.samples import CLOSED, DROPPED, UNRESOLVED, Observation, Outcome, Sample
 from auroral.bench.schedule import Schedule, WindowBounds
 from auroral.bench.seconds import Seconds
+from auroral.bench.windows import Windows
 
-_US_PER_S = 1_000_000
 _MAX_CAUSES = 1_000
 _OTHER_CAUSE = "other"
 _SPARKLINE_S = 60
@@ -37,54 +36,6 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     lag_p99_ms: float | None
     completed_series: list[float]
     """Completed in each of the last 60 seconds, the newest last."""
-
-
-class _WindowTally:
-    """What happened in one window. Counts are of events in it, the latency of starts intended in it."""
-
-    __slots__ = ("accepted", "censored", "completed", "last_us", "latency", "sent", "state_transitions")
-
-    def __init__(self) -> None:
-        self.sent = 0
-        self.accepted = 0
-        self.completed = 0
-        self.last_us = 0
-        self.state_transitions = 0.0
-        self.latency = Histogram()
-        self.censored = 0
-
-    def merge(self, other: _WindowTally) -> None:
-        self.sent += other.sent
-        self.accepted += other.accepted
-        self.completed += other.completed
-        self.last_us = max(self.last_us, other.last_us)
-        self.state_transitions += other.state_transitions
-        self.latency.merge(other.latency)
-        self.censored += other.censored
-
-    def plain(self, *, alone: bool) -> WindowCounts:
-        """For another process; `alone`: no other window has latencies."""
-        return WindowCounts(
-            sent=self.sent,
-            accepted=self.accepted,
-            completed=self.completed,
-            last_us=self.last_us,
-            censored=self.censored,
-            out_of_range=self.latency.out_of_range,
-            latency=None if alone and self.latency.count else self.latency.packed(),
-        )
-
-    def add_plain(self, plain: WindowCounts, of_all_seconds: Histogram) -> Histogram:
-        """Add what `plain` gave; return the latencies that came with it."""
-        packed = of_all_seconds.packed() if plain.latency is None else plain.latency
-        latency = Histogram.unpacked(packed, out_of_range=plain.out_of_range)
-        self.sent += plain.sent
-        self.accepted += plain.accepted
-        self.completed += plain.completed
-        self.last_us = max(self.last_us, plain.last_us)
-        self.censored += plain.censored
-        self.latency.merge(latency)
-        return latency
 
 
 class InteractionTally:
@@ -128,12 +79,7 @@ class Tally:
         self._causes: dict[tuple[str, str], int] = {}
         self._seconds = Seconds()
         self._executions = 0
-        self._bounds: list[WindowBounds] = []
-        self._starts_us: list[int] = []
-        self._ends_us: list[int] = []
-        self._tallies = [_WindowTally() for _ in range(len(windows) + 1)]
-        """One for each window, and the drain's."""
-        self._bound(list(windows))
+        self._windows = Windows(windows)
 
     @property
     def scheduled(self) -> int:
@@ -174,9 +120,9 @@ class Tally:
         seconds = self._seconds
         if accepted_us is not None:
             seconds.accepted[seconds.at(accepted_us)] += 1
-            self._event(accepted_us).accepted += 1
+            self._windows.of_event(accepted_us).accepted += 1
         if closed_us is not None:
-            window = self._event(closed_us)
+            window = self._windows.of_event(closed_us)
             if outcome is Outcome.COMPLETED:
                 window.completed += 1
                 seconds.completed[seconds.at(closed_us)] += 1
@@ -185,7 +131,7 @@ class Tally:
 
     def _add_intended(self, sample: Sample, completed_us: int | None) -> None:
         intended_us, seconds = sample.intended_us, self._seconds
-        second, window = seconds.at(intended_us), self._window(intended_us)
+        second, window = seconds.at(intended_us), self._windows.at(intended_us)
         seconds.intended[second] += 1
         if completed_us is not None:
             latency_us = completed_us - intended_us
@@ -208,7 +154,7 @@ class Tally:
         self.lag.record_us(lag_us)
         seconds.add_lag(seconds.at(sample.intended_us), lag_us)
         seconds.sent[seconds.at(sent_us)] += 1
-        self._event(sent_us).sent += 1
+        self._windows.of_event(sent_us).sent += 1
         if sample.accepted_us is not None:
             self.start_latency.record_us(sample.accepted_us - sent_us)
 
@@ -223,18 +169,7 @@ class Tally:
         self._executions += 1
         if root and completed and closed_us is not None:
             self.server_time.record_us(closed_us - started_us)
-        if closed_us is None or closed_us <= started_us:
-            self._window(started_us).state_transitions += state_transitions
-            return
-        per_us = state_transitions / (closed_us - started_us)
-        first = max(0, bisect_right(self._starts_us, started_us) - 1)
-        for number in range(first, len(self._bounds)):
-            if number > 0 and self._starts_us[number] >= closed_us:
-                break
-            # What the server's clock puts before the epoch belongs to the first window.
-            from_us = started_us if number == 0 else max(started_us, self._starts_us[number])
-            overlap_us = min(closed_us, self._ends_us[number]) - from_us
-            self._tallies[number].state_transitions += per_us * max(0, overlap_us)
+        self._windows.add_transitions(started_us, closed_us, state_transitions)
 
     def cut(self, windows: Sequence[WindowBounds]) -> None:
         """Take the windows of a schedule that was stopped early: `schedule.windows(stopped_s)`.
@@ -242,17 +177,11 @@ class Tally:
         Call it as soon as the schedule stops: what closes from now on counts in the drain. What was intended
         in windows that are gone counts in the drain too.
         """
-        gone = self._tallies[len(windows) : -1]
-        kept = [*self._tallies[: len(windows)], self._tallies[-1]]
-        for tally in gone:
-            kept[-1].merge(tally)
-        self._tallies = kept
-        self._bound(list(windows))
+        self._windows.cut(windows)
 
     def merge(self, other: Tally) -> None:
         """Add everything that another tally of the same windows counted. Raises `ValueError` for other windows."""
-        if [bounds[:3] for bounds in self._bounds] != [bounds[:3] for bounds in other._bounds]:
-            raise ValueError("expected a tally of the same windows")
+        self._windows.merge(other._windows)
         for outcome, count in other.outcomes.items():
             self.outcomes[outcome] += count
         for (outcome_name, cause), count in other._causes.items():
@@ -263,19 +192,16 @@ class Tally:
         self._executions += other._executions
         for name in ("latency", "service_time", "start_latency", "lag", "server_time"):
             getattr(self, name).merge(getattr(other, name))
-        for mine, theirs in zip(self._tallies, other._tallies, strict=True):
-            mine.merge(theirs)
         self._seconds.merge(other._seconds)
 
     def plain(self) -> TallyCounts:
         """What the samples added up to, for another process; see `add_plain`."""
-        having = sum(1 for window in self._tallies if window.latency.count)
         return TallyCounts(
             outcomes={outcome.value: count for outcome, count in self.outcomes.items() if count},
             observations={observation.value: count for observation, count in self.observations.items() if count},
             resolved_starts=self.resolved_starts,
             causes=[(outcome, cause, count) for (outcome, cause), count in self._causes.items()],
-            windows=[window.plain(alone=having == 1) for window in self._tallies],
+            windows=self._windows.plain(),
             seconds=self._seconds.plain(),
             service_time=self.service_time.packed(),
             start_latency=self.start_latency.packed(),
@@ -288,8 +214,7 @@ class Tally:
         It may have fewer windows than this one, as a schedule that was stopped has; its last is the drain's all the
         same. Raises `ValueError` for anything else.
         """
-        if not 1 <= len(plain.windows) <= len(self._tallies):
-            raise ValueError(f"expected 1 to {len(self._tallies)} windows, not {len(plain.windows)}")
+        self._windows.check_plain(len(plain.windows))
         service, start, lag = plain.out_of_range
         for outcome, count in plain.outcomes.items():
             self.outcomes[Outcome(outcome)] += count
@@ -306,10 +231,7 @@ class Tally:
             latencies.merge(latency_of_second)
             lags.merge(lag_of_second)
         self.lag.merge(lags)
-        for window, mine in zip(
-            plain.windows, [*self._tallies[: len(plain.windows) - 1], self._tallies[-1]], strict=True
-        ):
-            self.latency.merge(mine.add_plain(window, latencies))
+        self.latency.merge(self._windows.add_plain(plain.windows, latencies))
 
     def causes(self) -> list[CauseCount]:
         """How many ended in which outcome for which cause, the most frequent first. At most 1,000 are told apart."""
@@ -333,44 +255,11 @@ class Tally:
 
     def windows(self) -> list[Window]:
         """The windows of the schedule, and the drain where anything happened after it."""
-        windows = []
-        for bounds, tally in zip(self._bounds, self._tallies, strict=False):
-            length_s = bounds.end_s - bounds.start_s
-            windows.append(
-                Window(
-                    name=bounds.name,
-                    kind=bounds.kind,
-                    start_s=bounds.start_s,
-                    end_s=bounds.end_s,
-                    target_per_s=bounds.target_per_s,
-                    offered_per_s=tally.sent / length_s,
-                    started_per_s=tally.accepted / length_s,
-                    completed_per_s=tally.completed / length_s,
-                    state_transitions_per_s=tally.state_transitions / length_s if self._executions else None,
-                    latency=tally.latency.quantiles(tally.censored),
-                )
-            )
-        drain, start_s = self._tallies[-1], self._bounds[-1].end_s if self._bounds else 0.0
-        length_s = max(tally.last_us for tally in self._tallies) / _US_PER_S - start_s
-        if length_s > 0:
-            windows.append(
-                Window(
-                    name="drain",
-                    kind="drain",
-                    start_s=start_s,
-                    end_s=start_s + length_s,
-                    target_per_s=0.0,
-                    offered_per_s=drain.sent / length_s,
-                    started_per_s=drain.accepted / length_s,
-                    completed_per_s=drain.completed / length_s,
-                    latency=drain.latency.quantiles(drain.censored),
-                )
-            )
-        return windows
+        return self._windows.described(listed=self._executions > 0)
 
     def series(self, end_s: float, schedule: Schedule) -> Series:
         """The columns of each second up to the end of the drain. Later events count in the last second."""
-        stopped_s = self._bounds[-1].end_s if self._bounds else 0.0
+        stopped_s = self._windows.end_s
         length = max(1, math.ceil(end_s))
         target_per_s = [
             schedule.expected(second, min(second + 1.0, stopped_s)) if second < stopped_s else 0.0
@@ -405,22 +294,6 @@ class Tally:
                 yield _interval(tag, 0.0, whole_s, histogram)
         for second, latency in self._seconds.latencies():
             yield _interval("latency", float(second), 1.0, latency)
-
-    def _window(self, time_us: int) -> _WindowTally:
-        """The window of a time; the last tally is the drain's. What is before the epoch is in the first."""
-        ends_us = self._ends_us
-        return self._tallies[0 if not ends_us or time_us < ends_us[0] else bisect_right(ends_us, time_us)]
-
-    def _event(self, time_us: int) -> _WindowTally:
-        """The window of something that happened."""
-        window = self._window(time_us)
-        window.last_us = max(window.last_us, time_us)
-        return window
-
-    def _bound(self, windows: list[WindowBounds]) -> None:
-        self._bounds = windows
-        self._starts_us = [round(window.start_s * _US_PER_S) for window in windows]
-        self._ends_us = [round(window.end_s * _US_PER_S) for window in windows]
 
     def _add_cause(self, outcome: Outcome, cause: str, count: int) -> None:
         key = (outcome.value, cause)
