@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env bench server test infra-test check format docs lock proofs smoke-aws benchmarks clean
+.PHONY: help env bench server test whole infra-test check format docs lock proofs smoke-aws benchmarks clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,11 +26,14 @@ bench: $(STAMP) ## run a one-minute benchmark against a local Temporal server
 server: $(STAMP) ## build the server's programs (about five minutes the first time)
 	@$(BIN)/python -m auroral.local.binaries
 
-test: $(STAMP) check ## run every test but the long proofs
+test: $(STAMP) check ## run every fast test
 	@$(BIN)/python -m tests.needs
-	@$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadgroup
-	@echo "not run here, as they take long (make proofs):"
-	@$(BIN)/python -m pytest -m slow --collect-only -q 2>/dev/null | grep '::' | sed 's/^/  /'
+	@$(BIN)/python -m pytest -m 'not whole and not slow' -n 2 --dist loadgroup
+	@echo "not run here: whole clusters, platforms and suites (make whole), and what takes longer still (make proofs)"
+
+whole: $(STAMP) ## run the tests of whole clusters, platforms and suites (about ten minutes; CI runs them too)
+	@$(BIN)/python -m tests.needs
+	@$(BIN)/python -m pytest -m 'whole and not slow' -n 2 --dist loadgroup
 
 check: $(STAMP) ## formatting, types, import contracts
 	@$(BIN)/ruff format --check --no-cache --quiet . || (echo "run: make format"; exit 1)

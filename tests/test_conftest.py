@@ -39,6 +39,7 @@ def _session(folder: Path, body: str, *options: str) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.whole
 def test_a_process_left_behind_fails_the_session(tmp_path: Path) -> None:
     ran = _session(
         tmp_path,

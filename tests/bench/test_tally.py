@@ -343,6 +343,7 @@ def test_the_log_holds_every_completed_latency(tmp_path: Path) -> None:
     assert counts == {"service_time": [100], "start_latency": [100], "lag": [100], "latency": [20] * 5}
 
 
+@pytest.mark.whole
 def test_memory_does_not_grow_with_the_samples() -> None:
     chance = random.Random(4)
     tally = Tally(WINDOWS)

@@ -495,6 +495,7 @@ def mark_of(ecs: Any, cluster: str) -> str:
     return next((one["value"] for one in tags if one["key"] == MARK), "")
 
 
+@pytest.mark.whole
 def test_over_http(moto: Moto, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """moto has no tasks: running equals desired at once, and ECS's counts are believed after a while."""
     for name, value in moto.environ.items():

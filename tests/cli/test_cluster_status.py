@@ -94,6 +94,7 @@ def _parsed(ended: Ended) -> StatusDocument:
     return msgspec.json.decode(ended.out, type=StatusDocument)
 
 
+@pytest.mark.whole
 def test_a_deployment_by_its_names(status: Callable[..., Ended]) -> None:
     ended = status("--cluster", "dev", "--no-stores")
     assert ended.code == ExitCode.OK, ended.err + ended.out

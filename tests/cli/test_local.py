@@ -213,6 +213,7 @@ def test_an_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
     assert read_state(tmp_path / "auroral" / "local") is None
 
 
+@pytest.mark.whole
 @pytest.mark.live
 @pytest.mark.timeout(900)
 def test_a_benchmark_starts_a_cluster_of_its_own_and_ends_it(tmp_path: Path) -> None:

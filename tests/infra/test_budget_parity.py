@@ -65,6 +65,7 @@ def configuration(chance: random.Random) -> list[ServiceConnections]:
     return sorted(found, key=lambda one: one.service)  # Terraform goes through maps in this order
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(300)
 def test_both_make_the_same_sums(mocked: Workshop, tmp_path: Path) -> None:
     chance = random.Random(20261125)

@@ -34,6 +34,7 @@ def backup_selection(moto: Moto) -> tuple[str, str]:
     return plan, made["SelectionId"]
 
 
+@pytest.mark.whole
 def test_the_next_use_finds_the_same_server_empty(idle: list[Any], tmp_path: Path) -> None:
     with moto_server(tmp_path / "first.log") as moto:
         first = moto.url
@@ -48,6 +49,7 @@ def test_the_next_use_finds_the_same_server_empty(idle: list[Any], tmp_path: Pat
         assert "BackupSelection" not in told
 
 
+@pytest.mark.whole
 def test_two_at_once_are_two_and_one_that_died_is_replaced(idle: list[Any], tmp_path: Path) -> None:
     with moto_server(tmp_path / "a") as one, moto_server(tmp_path / "b") as other:
         assert one.url != other.url

@@ -35,7 +35,7 @@ from tests.support.image_checkout import COLLECTOR, UI, make_checkout, make_repo
 from tests.support.moto_server import ACCOUNT, REGION
 from tests.support.sample_results import MAKERS
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.whole, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from auroral.infra.policies import matches
 from tests.infra.emulated import PROJECT, Deployed
 from tests.support.deployment_document import findings_of
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.whole, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

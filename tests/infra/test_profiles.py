@@ -42,6 +42,7 @@ def offline(mocked: Workshop) -> Path:
     return root
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "profile",
     [pytest.param(name, marks=() if name == LARGEST else pytest.mark.slow) for name in PROFILES],

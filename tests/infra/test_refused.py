@@ -65,6 +65,7 @@ def test_nothing_is_applied(mocked: Workshop, infra: Path) -> None:
     assert not (infra.parent / "d/terraform.tfstate").exists()
 
 
+@pytest.mark.whole
 def test_the_saved_plan_is_checked_as_a_file_too(mocked: Workshop, infra: Path) -> None:
     assert auroral(mocked, infra, "plan")[0] == ExitCode.FAILED
     code, out, _ = auroral(mocked, infra, "check", str(infra.parent / "d/plan.tfplan"))

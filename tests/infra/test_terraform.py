@@ -7,6 +7,8 @@ import pytest
 from tests.support.terraform import INFRA, RunResult, Workshop, declared_runs, root_of, run_tests
 
 RUNS = declared_runs()
+_LONGEST = ("platform", "network")
+"""Modules whose runs take longest, each of them half a minute."""
 _LEAST = {
     "network": 20,
     "dsql": 20,
@@ -53,7 +55,13 @@ def results(mocked: Workshop) -> dict[str, Results]:
     return Tested()
 
 
-@pytest.mark.parametrize(("module", "file", "run"), RUNS, ids=[f"{module}-{run}" for module, _, run in RUNS])
+@pytest.mark.parametrize(
+    ("module", "file", "run"),
+    [
+        pytest.param(*one, id=f"{one[0]}-{one[2]}", marks=pytest.mark.whole if one[0] in _LONGEST else ())
+        for one in RUNS
+    ],
+)
 @pytest.mark.timeout(600)
 def test_run(module: str, file: str, run: str, results: dict[str, Results]) -> None:
     ran = results[module]

@@ -13,6 +13,7 @@ from tests.support.moto_server import moto_server
 pytestmark = pytest.mark.live
 
 
+@pytest.mark.whole
 def test_a_run_sends_all_that_it_wrote(temporal_server, tmp_path: Path) -> None:
     with moto_server(tmp_path / "moto.log") as moto:
         storage = moto.client("s3")

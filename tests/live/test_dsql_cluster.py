@@ -78,6 +78,7 @@ async def test_a_simulated_cold_start_is_like_the_real_one(proof: Proof) -> None
     print(like_simulated(proof.watched, [one for one in proof.cold.openings if one.role == SERVER_ROLE]))
 
 
+@pytest.mark.whole
 async def test_conflicts_are_replayed_and_move_no_shard(proof: Proof, tmp_path: Path) -> None:
     watched = proof.watched
     marks = watched.marks()
@@ -189,11 +190,13 @@ async def test_a_killed_history_loses_no_workflow(proof: Proof, tmp_path: Path) 
     print(f"{result.scheduled} workflows, {len(owned)} shards taken over within {took_s:.1f} s, {takeovers} take-overs")
 
 
+@pytest.mark.whole
 async def test_a_paused_owner_cannot_write_once_it_was_replaced(proof: Proof, tmp_path: Path) -> None:
     # A workflow costs 0.2 s of CPU here: at four a second some eighty commits a second are there to be stopped in.
     print(await pause_an_owner(proof.watched, proof.audit, tmp_path / "run", within_s=REFILL_S, rate_per_s=4))
 
 
+@pytest.mark.whole
 async def test_a_rolling_restart_warms_each_pool_before_it_serves(proof: Proof) -> None:
     watched = proof.watched
     await watched.pools_full(REFILL_S)

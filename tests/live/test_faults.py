@@ -95,6 +95,7 @@ async def test_a_server_killed_for_good_fails_the_run(make_temporal_server: Make
     assert result.cleanup.commands, "what could not be cleaned up is named with the command that does it"
 
 
+@pytest.mark.whole
 async def test_a_killed_worker_leaves_the_run_inconclusive(temporal_server, tmp_path: Path) -> None:
     with started(temporal_server.address, tmp_path / "run", "--worker-count", "2") as run:
         await under_way(run)
@@ -107,6 +108,7 @@ async def test_a_killed_worker_leaves_the_run_inconclusive(temporal_server, tmp_
     assert result.scheduled == 120
 
 
+@pytest.mark.whole
 async def test_a_killed_generator_has_its_share_settled_from_the_server(temporal_server, tmp_path: Path) -> None:
     with started(temporal_server.address, tmp_path / "run", "--generator-processes", "2") as run:
         await under_way(run)
@@ -119,6 +121,7 @@ async def test_a_killed_generator_has_its_share_settled_from_the_server(temporal
     assert result.outcomes["completed"] + result.outcomes["generator_limited"] == 120, account(result)
 
 
+@pytest.mark.whole
 async def test_refusals_are_counted_by_cause_and_named_as_the_limit(
     make_temporal_server: MakeTemporalServer, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ async def test_the_engine_wire_does_not_run_there(temporal_server, tmp_path: Pat
     assert f"cannot connect to {box.address}: the server closed the connection" in finished.stderr
 
 
+@pytest.mark.whole
 async def test_generators_on_other_machines_tell_of_it_too(temporal_server, tmp_path: Path) -> None:
     control = ("--control-namespace", f"control-{uuid.uuid4().hex[:8]}")
     async with Middlebox(temporal_server.address) as box:
@@ -76,6 +77,7 @@ async def test_generators_on_other_machines_tell_of_it_too(temporal_server, tmp_
     assert [one.transport for one in finished.result.spread] == ["sdk", "sdk"]
 
 
+@pytest.mark.whole
 async def test_elsewhere_no_word_is_lost_on_it(temporal_server, tmp_path: Path) -> None:
     ours: list[bool] = []
 

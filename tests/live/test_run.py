@@ -163,6 +163,7 @@ def test_metrics_of_every_process_on_one_port(passed: Easy) -> None:
     assert "auroral_benchmark_lag_seconds" in families
 
 
+@pytest.mark.whole
 def test_a_failed_threshold_fails_the_run_and_names_it(failed: Finished) -> None:
     assert failed.status == 1
     assert failed.result.verdict.status == "fail"
@@ -196,6 +197,7 @@ def test_closes_found_by_visibility_alone(failed: Finished) -> None:
     assert (failed.result.times.latency.p50_ms or 0) < 1_000, "the close event's time, not the sweep's"
 
 
+@pytest.mark.whole
 def test_workers_apart_from_the_generator(temporal_server, tmp_path) -> None:
     queue = "apart"
     with Benchmark(
@@ -217,6 +219,7 @@ def test_workers_apart_from_the_generator(temporal_server, tmp_path) -> None:
     assert "worker slots, pollers and CPU: the workers run elsewhere" in result.limits.unread
 
 
+@pytest.mark.whole
 def test_workers_share_the_manifest_of_their_run(temporal_server, unique, tmp_path) -> None:
     manifest = tmp_path / "run" / "manifest.json"
     with Benchmark(
@@ -240,6 +243,7 @@ def test_workers_share_the_manifest_of_their_run(temporal_server, unique, tmp_pa
     assert result.workers.options["max_concurrent_activities"] == seen.activity_slots
 
 
+@pytest.mark.whole
 def test_a_worker_with_the_manifest_of_another_run_is_refused(temporal_server, unique, tmp_path) -> None:
     manifest = tmp_path / "run" / "manifest.json"
     with Benchmark(
@@ -261,6 +265,7 @@ def test_a_worker_with_the_manifest_of_another_run_is_refused(temporal_server, u
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.whole
 def test_iterations_on_one_task_queue_do_not_refuse_their_ended_workers(temporal_server, unique, tmp_path) -> None:
     with Benchmark(
         "run", "--address", temporal_server.address, "--task-queue", unique, "--duration", "1s", "--iterations", "2",
@@ -303,7 +308,9 @@ def test_results_that_cannot_be_written_are_refused_before_the_run(temporal_serv
 PHASES = ["prepare", "workers", "warm-up", "drive", "drain", "reconcile"]
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    "phase", [pytest.param(name, marks=() if name == "drive" else pytest.mark.whole) for name in PHASES]
+)
 def test_an_interrupt_in_any_phase_leaves_a_result_and_no_process(phase: str, temporal_server, tmp_path: Path) -> None:
     # The phase interrupted is long enough to be met, the others are as short as can be.
     timer, duration = {"drive": ("2s", "3s"), "drain": ("2s", "1s")}.get(phase, ("100ms", "1s"))
@@ -326,6 +333,7 @@ def test_an_interrupt_in_any_phase_leaves_a_result_and_no_process(phase: str, te
         assert 0 < ended.result.scheduled < 30
 
 
+@pytest.mark.whole
 def test_a_second_interrupt_stops_at_once(temporal_server, tmp_path: Path) -> None:
     with Benchmark(
         "run", "--address", temporal_server.address, "--workload", "timer", "--timer-duration", "60s",
@@ -343,6 +351,7 @@ def test_a_second_interrupt_stops_at_once(temporal_server, tmp_path: Path) -> No
     assert ended.result.cleanup.commands, "what is left open is named with the command that ends it"
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("workload", [pytest.param("simple", marks=pytest.mark.slow), "multi-activity"])
 def test_eager_starts_need_no_worker_but_the_generator(temporal_server, tmp_path, workload) -> None:
     done = bench(

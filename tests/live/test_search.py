@@ -82,6 +82,7 @@ def test_a_steps_run_can_be_reported_and_the_search_too(easy: Finished) -> None:
         assert ended.stdout.rstrip() == (place / "summary.txt").read_text().rstrip()
 
 
+@pytest.mark.whole
 def test_a_queue_of_known_capacity_is_searched_to_its_limit(tmp_path: Path) -> None:
     """20/s and no more; starts come evenly, so that all of it can be used.
 
@@ -113,6 +114,7 @@ def test_a_queue_of_known_capacity_is_searched_to_its_limit(tmp_path: Path) -> N
     assert "workers: they run elsewhere" in ended.stderr
 
 
+@pytest.mark.whole
 def test_an_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
     directory = tmp_path / "s"
     with FrontendProcess("--worker-identity", matching_identity()) as frontend:

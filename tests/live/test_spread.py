@@ -192,6 +192,7 @@ def test_an_interrupt_stops_every_generator_and_leaves_a_result(
     assert result.windows[0].end_s == pytest.approx(result.duration_s)
 
 
+@pytest.mark.whole
 def test_a_second_interrupt_stops_at_once_and_sets_the_agents_free(
     temporal_server, control: str, pool: tuple[list[Benchmark], Path], workers: str, tmp_path: Path
 ) -> None:
@@ -249,6 +250,7 @@ LEAVES = {
 """How an agent goes: within how many seconds it is missed, its status, and what the verdict says of it."""
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("pool")
 @pytest.mark.parametrize(
     "how", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL], ids=["stopped", "killed"]
@@ -285,6 +287,7 @@ def test_an_agent_that_goes_is_seen_and_its_share_dropped(
     assert {count.cause for count in result.causes} == {"its generator was lost"}
 
 
+@pytest.mark.whole
 def test_a_search_over_agents_drives_each_step_with_all_of_them(
     temporal_server, control: str, pool: tuple[list[Benchmark], Path], tmp_path: Path
 ) -> None:
@@ -316,6 +319,7 @@ def test_a_search_over_agents_drives_each_step_with_all_of_them(
     assert len(workers_seen) == 1, "the same worker"
 
 
+@pytest.mark.whole
 async def test_a_control_cluster_of_its_own_and_the_other_engine(
     temporal_server, make_temporal_server: MakeTemporalServer, tmp_path: Path
 ) -> None:

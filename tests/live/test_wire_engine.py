@@ -219,6 +219,7 @@ async def test_a_history_of_many_pages_is_read_whole(client: Client, make_tempor
         assert readings["temporal_request_total/GetWorkflowExecutionHistory"] >= 2 * misses
 
 
+@pytest.mark.whole
 async def test_a_server_that_starts_again_finds_its_worker(
     make_temporal_server: MakeTemporalServer, tmp_path: Any
 ) -> None:

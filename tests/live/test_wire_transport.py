@@ -166,6 +166,7 @@ async def test_a_refusal_names_its_cause(make_temporal_server: MakeTemporalServe
         await server.kill()  # under its limit, it takes as long as it may to end in good order
 
 
+@pytest.mark.whole
 async def test_goodbyes_of_a_go_server_are_not_noticed_and_a_restart_is_survived(
     make_temporal_server: MakeTemporalServer,
 ) -> None:

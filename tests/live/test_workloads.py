@@ -379,6 +379,7 @@ async def test_probes_are_answered_on_every_queue_and_pollers_say_who_they_are(c
             assert parsed.slots == (200, 2 * SLOTS, 200)
 
 
+@pytest.mark.whole
 async def test_one_worker_process_holds_two_thousand_waiting_activities(cluster: Cluster) -> None:
     wait = Activity(count=500, mode="parallel", duration_s=30.0)
     handles = [await cluster.start(Workload(name="w", steps=(wait,))) for _ in range(4)]

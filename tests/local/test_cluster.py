@@ -51,6 +51,7 @@ async def is_running(client: Client, name: str) -> bool:
     return described.status is WorkflowExecutionStatus.RUNNING
 
 
+@pytest.mark.whole
 @DATABASES
 async def test_a_cluster_survives_its_processes(database: Database, tmp_path: Path) -> None:
     options = ClusterOptions(database=database, histories=2, pool_size=4)
@@ -109,6 +110,7 @@ async def test_a_server_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -
     assert not cluster.store_parts()
 
 
+@pytest.mark.whole
 @DATABASES
 async def test_none_of_it_outlives_a_starter_that_is_killed(database: Database, tmp_path: Path) -> None:
     program = """

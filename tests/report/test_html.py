@@ -143,6 +143,7 @@ def test_a_sum_that_is_not_the_schedule_is_called_a_bug(make: Make) -> None:
     assert "a bug in auroral" in render(msgspec.structs.replace(make("pass"), scheduled=9999))
 
 
+@pytest.mark.whole
 def test_long_runs_stay_small(make: Make, day: r.Result) -> None:
     assert len(render(make("long")).encode()) < 700_000
     assert len(render(day).encode()) < 1_000_000

@@ -101,7 +101,7 @@ def visit(browser: Any, files: dict[str, Path]) -> Iterator[Callable[..., Opened
         context.close()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.whole)])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_opens_clean_and_fits(name: str, size: str, scheme: str, visit: Callable[..., Opened]) -> None:
@@ -117,6 +117,7 @@ def test_a_page_opens_clean_and_fits(name: str, size: str, scheme: str, visit: C
     assert verdict["y"] + verdict["height"] <= SIZES[size][1]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", ["pass", "fail", "inconclusive"])
 def test_text_has_enough_contrast(name: str, scheme: str, visit: Callable[..., Opened]) -> None:
@@ -215,6 +216,7 @@ def test_charts_keep_the_size_of_their_text_on_a_phone(visit: Callable[..., Open
     assert heights[0] == pytest.approx(heights[1], abs=0.5)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("size", SIZES)
 def test_labels_of_an_axis_do_not_overlap(size: str, visit: Callable[..., Opened]) -> None:
     overlaps = """() => [...document.querySelectorAll("svg.chart")].flatMap(chart => {

@@ -50,7 +50,7 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         context.close()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.whole)])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", ["found", "below-least", "empty"])
 def test_a_page_opens_clean_and_fits(name: str, size: str, scheme: str, visit: Callable[..., Opened]) -> None:
@@ -65,6 +65,7 @@ def test_a_page_opens_clean_and_fits(name: str, size: str, scheme: str, visit: C
     assert verdict["y"] + verdict["height"] <= SIZES[size][1]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_text_has_enough_contrast(scheme: str, visit: Callable[..., Opened]) -> None:
     for name in ("found", "interrupted"):
@@ -75,6 +76,7 @@ def test_text_has_enough_contrast(scheme: str, visit: Callable[..., Opened]) -> 
             assert all(ratio >= 4.5 for ratio in found), (selector, min(found))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("size", SIZES)
 def test_labels_do_not_overlap(size: str, visit: Callable[..., Opened]) -> None:
     overlaps = """() => [...document.querySelectorAll("svg.chart")].flatMap(chart => {

@@ -69,6 +69,7 @@ def ran(
         pool.shutdown(cancel_futures=True)
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("package", "at_least"), LIVE.items())
 def test_live(package: str, at_least: int, ran: Mapping[str, Future[GoResults]]) -> None:

@@ -113,6 +113,7 @@ def make_1_18(database: Database) -> None:
         database.query("SET ROLE admin;" + statement)
 
 
+@pytest.mark.whole
 def test_a_set_up_waits_for_its_indexes_and_stands_conflicts(database: Database) -> None:
     database.control.change(conflict_rate=0.25, conflict_seed=7, index_build_s=1.5)
     _, said = database.run("setup")

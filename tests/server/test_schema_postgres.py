@@ -18,6 +18,7 @@ def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tests(f"./{PACKAGE}", tmp_path_factory.mktemp("schema"))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("which", "at_least"),
     [

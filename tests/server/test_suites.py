@@ -85,6 +85,7 @@ def _password(url: str) -> str:
     return str(found or "")
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(1600)
 def test_the_plugin_passes_through_the_double(suites: Suites) -> None:
     suites.run("dsql", template=TEMPLATE, owner="admin").assert_passed(at_least=TESTS)

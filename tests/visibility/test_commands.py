@@ -98,6 +98,7 @@ def test_json_of_both_commands(run: Run, domain: Front, index: str) -> None:
     assert status["role"]["read"] is False
 
 
+@pytest.mark.whole
 def test_the_deployment_says_where_and_for_whom(
     cli: Cli, guarded: Front, index: str, as_principal: Become, tmp_path: Path
 ) -> None:

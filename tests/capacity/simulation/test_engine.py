@@ -310,6 +310,7 @@ def test_what_cannot_be_simulated_is_refused() -> None:
             simulate(processes(1), until_s=until_s, seed=1)
 
 
+@pytest.mark.whole
 def test_memory_does_not_grow_with_time() -> None:
     """Two hours, 7,200 replacements: after the first half hour nothing more is kept; the arrays are there before."""
     measured: list[int] = []
