@@ -55,6 +55,7 @@ async def _until_open(client: Client, of: Manifest, count: int) -> None:
     pytest.fail(f"{count} open expected, but {counts}")
 
 
+@pytest.mark.whole
 async def test_a_batch_ends_the_rest_and_nothing_else(client: Client, connection: ConnectionSpec, unique: str) -> None:
     of, other = manifest(unique), manifest(f"{unique}x")
     await _start(client, other, 1)
@@ -74,6 +75,7 @@ async def test_nothing_open_needs_no_batch(client: Client, connection: Connectio
     assert (rest.found, rest.remaining, rest.commands, lines) == (0, 0, [], [])
 
 
+@pytest.mark.whole
 async def test_a_batch_waits_for_another(client: Client, connection: ConnectionSpec, unique: str) -> None:
     """The server runs one batch per namespace: two runs clean up one after the other."""
     one, two = manifest(f"{unique}a"), manifest(f"{unique}b")

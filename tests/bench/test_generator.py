@@ -123,6 +123,7 @@ async def test_it_does_not_outlive_its_parent(tmp_path: Path) -> None:
     await talk.child.stop(1)
 
 
+@pytest.mark.whole
 async def test_a_cluster_out_of_reach_is_said_in_a_frame(tmp_path: Path) -> None:
     with pytest.raises(AuroralError) as caught:
         await begin("127.0.0.1:1", tmp_path)

@@ -44,6 +44,7 @@ def test_growth_counts_from_the_first_fifth_to_the_highest_point() -> None:
     assert growth_bytes([0, 50, 100, 90, 90, 90, 90, 90, 90, 90, 90]) == 0
 
 
+@pytest.mark.whole
 async def test_lag_runs_both_sides_over_one_schedule() -> None:
     (comparison,) = await compare([100], duration_s=0.5, rounds=1)
     assert [len(side[0].lags_us) for side in (comparison.bare, comparison.generator)] == [50, 50]

@@ -225,6 +225,7 @@ def programs(instant_program: Path) -> dict[str, Path]:
     return {INSTANT: instant_program, GO_RUNNER: asyncio.run(obtain_program(GO_RUNNER, report=print))}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", ["go", "plain", pytest.param("sdk", marks=pytest.mark.slow), "wire-both"])
 async def test_each_load_runs_and_is_measured(
     name: str, instant: InstantServer, programs: dict[str, Path], tmp_path: Path

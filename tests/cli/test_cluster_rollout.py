@@ -531,6 +531,7 @@ def test_over_http(moto: Moto, cli: Cli, tmp_path: Path, monkeypatch: pytest.Mon
     assert mark_of(ecs, "dev") == ""
 
 
+@pytest.mark.whole
 def test_a_real_interrupt_over_http(moto: Moto, tmp_path: Path) -> None:
     """A process of its own, and SIGINT while it waits."""
     ecs = deploy(moto, tmp_path / "outputs.json", "stopped")

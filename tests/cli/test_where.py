@@ -178,6 +178,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(text))
 
 
+@pytest.mark.whole
 def test_what_is_confirmed_is_deleted_and_nothing_else(
     there: Any, tasks: TaskAccount, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +240,7 @@ def test_the_same_words_as_here(
     assert there(*CLEAN).out == cli(*CLEAN, environ=tasks.environ).out
 
 
+@pytest.mark.whole
 def test_nobody_is_asked_without_a_terminal(
     there: Any, tasks: TaskAccount, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,6 +372,7 @@ def test_the_help_names_the_choice(cli: Cli) -> None:
         assert ended.out.count("--dry-run") == 1
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(120)
 def test_ctrl_c_at_moto(tmp_path: Path) -> None:
     """A real process at moto's server: the task goes on, and the line that stops it works."""

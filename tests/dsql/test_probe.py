@@ -96,6 +96,7 @@ async def test_an_operator_without_a_schema_measures_the_rest(
     assert (outcome.commits, outcome.contention, outcome.consistent, outcome.error) == (0, None, None, None)
 
 
+@pytest.mark.whole
 async def test_killed_connections_are_replaced(cluster: Cluster) -> None:
     cut = lambda _: soon(0.1, cluster.control.cut)  # noqa: E731
     probing = Probing(
@@ -126,6 +127,7 @@ async def test_commits_without_an_answer_are_neither_done_nor_not(cluster: Clust
     assert outcome.consistent is True
 
 
+@pytest.mark.whole
 async def test_a_cluster_that_stalls_is_given_up_and_found_again(cluster: Cluster) -> None:
     probing = Probing(
         cluster.target,

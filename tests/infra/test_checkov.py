@@ -10,7 +10,7 @@ import pytest
 from tests.support.terraform import INFRA
 from tests.tools import checkov
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.whole, pytest.mark.timeout(300)]
 
 _LEAST_PASSED = 400
 _LEAST_RESOURCES = 200
@@ -48,7 +48,6 @@ def _told(check: dict[str, Any]) -> str:
     return f"{check['check_id']} infra{check['file_path']}:{first}-{last} {check['resource']}: {check['check_name']}"
 
 
-@pytest.mark.whole
 def test_clean(report: dict[str, Any]) -> None:
     failed = [one for one in report["results"]["failed_checks"] if not one["file_path"].startswith("/faulty/")]
     assert [_told(one) for one in failed] == []

@@ -56,6 +56,7 @@ def auroral(workshop: Workshop, infra: Path, *arguments: str) -> tuple[int, str,
     return code, out.getvalue(), err.getvalue()
 
 
+@pytest.mark.whole
 def test_nothing_is_applied(mocked: Workshop, infra: Path) -> None:
     """Without any AWS to apply it to, the check comes first."""
     code, out, err = auroral(mocked, infra, "apply", "--yes")

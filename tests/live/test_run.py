@@ -184,6 +184,7 @@ def test_a_mix_over_several_processes_and_task_queues(temporal_server, tmp_path)
     assert len(set(table["workload"])) == 2
 
 
+@pytest.mark.whole
 def test_stages_have_a_window_each(failed: Finished) -> None:
     stages = [window for window in failed.result.windows if window.kind == "stage"]
     assert [round(window.target_per_s) for window in stages] == [5, 0, 10]

@@ -128,6 +128,7 @@ WORKLOADS = {
 }
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", WORKLOADS)
 async def test_the_reckoned_count_is_the_servers(client: Client, task_queue: str, name: str) -> None:
     reckoned = transitions(WORKLOADS[name])

@@ -128,6 +128,7 @@ def test_roles_that_the_domain_has_not(run: Run, domain: Front) -> None:
     assert run(domain, "apply", "--server-arn", SERVER.arn, "--no-roles").code == ExitCode.OK
 
 
+@pytest.mark.whole
 def test_whoever_is_not_let_in_is_told(run: Run, guarded: Front, as_principal: Become) -> None:
     as_principal(SERVER)
     ended = run(guarded, "status")

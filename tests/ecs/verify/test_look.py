@@ -143,6 +143,7 @@ def exporters(made: Deployment, web: Web) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("real", [True] if PROMETHEUS else [])
 def test_what_a_prometheus_answers(made: Deployment, tmp_path: Path, real: bool) -> None:
     assert real
