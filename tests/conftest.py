@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With two workers (`-n 2 --dist loadgroup`) what is heavy stays together in one of them, the rest goes by file.
+    """With workers (`--dist loadgroup`) what is heavy stays together in one of them, the rest goes by file.
 
     xdist 3.8 writes its groups into a field that pytest 9.2 does not read any more: each test would go its own way,
     and each worker would start every cluster, plan every stack and apply the whole platform.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import time
 import uuid
@@ -29,6 +30,9 @@ from tests.support.benchmark import Benchmark, Finished
 
 pytestmark = pytest.mark.live
 
+WAITS = "wait: for a run"
+"""What an agent says when it is free."""
+
 
 def agent(address: str, directory: Path, *arguments: str) -> Benchmark:
     return Benchmark(
@@ -45,13 +49,18 @@ def agents(count: int, address: str, directory: Path, *arguments: str) -> Iterat
             stack.enter_context(agent(address, directory / f"agent-{number}", *arguments)) for number in range(count)
         ]
         for one in started:
-            one.wait_for("wait: for a run")
+            one.wait_for(WAITS)
         yield started
         alive = [one for one in started if one.process.poll() is None]
         for one in alive:
             one.interrupt(signal.SIGTERM)
         for one in alive:
             assert one.finish(30).status == 0, one.stderr
+
+
+def _waits(agent: Benchmark) -> bool:
+    """Whether it waits for a run after the one that it had last."""
+    return agent.stderr.rfind(WAITS) > agent.stderr.rfind("done: part") >= 0
 
 
 def run_of(address: str, directory: Path, *arguments: str, workers: str = "") -> Benchmark:
@@ -150,7 +159,7 @@ async def test_the_control_workflow_has_ended_and_the_agents_are_free(
     history = await client.get_workflow_handle(workflow_id(whole.result.manifest.run_id)).fetch_history()
     assert len(history.events) < 150
     for one in pool[0]:
-        await asyncio.to_thread(one.wait_until, lambda one=one: one.stderr.count("wait: for a run") >= 3, 10, "waiting")
+        await asyncio.to_thread(one.wait_until, functools.partial(_waits, one), 10, "waiting")
         assert not [child for child in psutil.Process(one.process.pid).children() if child.is_running()]
 
 
@@ -188,7 +197,7 @@ def test_a_second_interrupt_stops_at_once_and_sets_the_agents_free(
         workers=workers,
     ) as run:  # fmt: skip
         run.wait_for("drive:")
-        waits = [one.stderr.count("wait: for a run") for one in pool[0]]
+        waits = [one.stderr.count(WAITS) for one in pool[0]]
         time.sleep(3)
         run.interrupt()
         run.wait_for("stopping")
@@ -198,7 +207,7 @@ def test_a_second_interrupt_stops_at_once_and_sets_the_agents_free(
     assert ended.result.cleanup.commands
     assert not any(process.lost for process in ended.result.processes)
     for one, before in zip(pool[0], waits, strict=True):
-        one.wait_until(lambda one=one, before=before: one.stderr.count("wait: for a run") > before, 15, "waiting again")
+        one.wait_until(lambda one=one, before=before: one.stderr.count(WAITS) > before, 15, "waiting again")
         assert "Traceback" not in one.stderr
 
 
@@ -221,7 +230,7 @@ def test_an_agent_of_another_target_is_refused_in_words(
 @pytest.mark.whole
 def test_too_few_agents_end_the_run_before_it_begins(temporal_server, control, pool, workers, tmp_path: Path) -> None:
     """And wait for the next run, as those of the tests that follow."""
-    waited = [one.stderr.count("wait: for a run") for one in pool[0]]
+    waited = [one.stderr.count(WAITS) for one in pool[0]]
     with run_of(
         temporal_server.address, tmp_path / "run", "--control-namespace", control, "--spread", "3",
         "--worker-wait", "12s", "--duration", "2s", workers=workers,
@@ -233,7 +242,7 @@ def test_too_few_agents_end_the_run_before_it_begins(temporal_server, control, p
     assert f"--control-namespace {control}" in ended.stderr
     assert not (ended.directory / "result.json").exists()
     for one, before in zip(pool[0], waited, strict=True):
-        one.wait_until(lambda one=one, before=before: one.stderr.count("wait: for a run") > before, 15, "waiting again")
+        one.wait_until(lambda one=one, before=before: one.stderr.count(WAITS) > before, 15, "waiting again")
 
 
 LEAVES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from temporalio.client import Client
@@ -20,10 +21,12 @@ from auroral.bench.progress import Observer
 from auroral.bench.protocol import GeneratorOrder, WorkerOrder, notes_of
 from auroral.bench.result import Environment
 from auroral.bench.settings import BenchSettings
-from auroral.bench.spread.coordinator import Spread
 from auroral.errors import UsageError
 from auroral.temporal.connect import connect
 from auroral.temporal.spec import ConnectionSpec, TargetSettings
+
+if TYPE_CHECKING:
+    from auroral.bench.spread.coordinator import Spread
 
 PATIENCE_APART_S = 120.0
 """How long separate generators and workers try to connect: in ECS the mesh's proxy comes up after the process."""
@@ -175,6 +178,8 @@ class Opening:
         self._note(notes_of({generator.name: generator.note for generator in self._fleet.generators}))
 
     async def _open_spread(self, connection: ConnectionSpec) -> None:
+        from auroral.bench.spread.coordinator import Spread  # with the SDK's worker, which few runs need here
+
         self._observer.phase("generators", f"{self._manifest.generator_processes} × auroral bench generator")
         spread = Spread(self._settings, self._manifest, connection, self._environ, self._observer)
         self.spread = await self._stack.enter_async_context(spread)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Self, TextIO
 from auroral.bench.progress import Progress
 from auroral.bench.samples import Outcome
 from auroral.report import words
+from auroral.report.redrawn import Redrawn
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.live import Live
     from rich.text import Text
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -99,40 +99,21 @@ def progress_line(progress: Progress) -> str:
     return "  ".join(parts)
 
 
-class LiveView:
-    """A view that redraws itself in a terminal; use it as a context manager around the run."""
+class LiveView(Redrawn[LiveState]):
+    """A run's view in a terminal."""
+
+    per_second = 8
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._state = LiveState()
-        self._live: Live | None = None
+        super().__init__(console, LiveState())
 
-    def __enter__(self) -> Self:
-        from rich.live import Live
-        from rich.spinner import Spinner
+    def drawn(self, state: LiveState, busy: RenderableType) -> RenderableType:
+        """Draw a state."""
+        return frame(state, busy)
 
-        spinner = Spinner("dots", style="cyan")
-
-        def render() -> RenderableType:
-            return frame(self._state, spinner)
-
-        self._live = Live(console=self._console, get_renderable=render, refresh_per_second=8)
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._state = self._state.finished()
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-
-    @property
-    def state(self) -> LiveState:
-        """What is shown."""
-        return self._state
+    def finished(self, state: LiveState) -> LiveState:
+        """The last phase is done."""
+        return state.finished()
 
     def phase(self, name: str, detail: str = "") -> None:
         """A phase of the run begins."""

@@ -13,12 +13,12 @@ from auroral.bench.search.machine import Measured, Step
 from auroral.bench.search.watch import Plan
 from auroral.report import words
 from auroral.report.live import LiveState, PlainLines, progress_line, sparkline
+from auroral.report.redrawn import Redrawn
 from auroral.report.search import backlog, outcome, quantile
 from auroral.units import format_duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.live import Live
     from rich.text import Text
 
 _MOST_WARNINGS = 5
@@ -85,40 +85,21 @@ def measured_line(measured: Measured) -> str:
     return "  ".join(parts) + (f"  ({measured.reasons[0]})" if measured.reasons else "")
 
 
-class SearchView:
-    """A view that redraws itself in a terminal; use it as a context manager around the search."""
+class SearchView(Redrawn[SearchState]):
+    """A search's view in a terminal."""
+
+    per_second = 4
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._state = SearchState()
-        self._live: Live | None = None
+        super().__init__(console, SearchState())
 
-    def __enter__(self) -> Self:
-        from rich.live import Live
-        from rich.spinner import Spinner
+    def drawn(self, state: SearchState, busy: RenderableType) -> RenderableType:
+        """Draw a state."""
+        return frame(state, busy)
 
-        spinner = Spinner("dots", style="cyan")
-
-        def render() -> RenderableType:
-            return frame(self._state, spinner)
-
-        self._live = Live(console=self._console, get_renderable=render, refresh_per_second=4)
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._state = replace(self._state, step=None, run=LiveState())
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-
-    @property
-    def state(self) -> SearchState:
-        """What is shown."""
-        return self._state
+    def finished(self, state: SearchState) -> SearchState:
+        """Nothing is under way any more."""
+        return replace(state, step=None, run=LiveState())
 
     def plan(self, plan: Plan) -> None:
         """The search begins."""
