@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 State = TypeVar("State")
 
 
-class Redrawn(Generic[State]):
+class Redrawn(ABC, Generic[State]):
     """Shows a state that its methods replace; use it as a context manager around the work."""
 
     per_second: float
@@ -50,10 +51,10 @@ class Redrawn(Generic[State]):
         """What is shown."""
         return self._state
 
+    @abstractmethod
     def drawn(self, state: State, busy: RenderableType) -> RenderableType:
         """Draw a state, with `busy` beside what is at work."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finished(self, state: State) -> State:
         """Return what stays on the screen once the work has ended well."""
-        raise NotImplementedError
