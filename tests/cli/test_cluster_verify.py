@@ -423,6 +423,7 @@ def test_checks_that_names_do_not_say_enough_for_are_left_out_by_hand(made: Depl
 # Over HTTP
 
 
+@pytest.mark.whole
 def test_by_boto3_over_http(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = tmp_path / "outputs.json"
     outputs.write_text(CONTRACT.read_text())

@@ -191,6 +191,7 @@ def test_stages_have_a_window_each(failed: Finished) -> None:
     assert failed.result.scheduled == 30
 
 
+@pytest.mark.whole
 def test_closes_found_by_visibility_alone(failed: Finished) -> None:
     assert failed.result.outcomes["completed"] == 30
     assert failed.result.observed.swept == 30
