@@ -268,14 +268,24 @@ async def test_patience_outlasts_a_late_server(temporal_server: LocalServer) -> 
     await asyncio.sleep(0.6)
     assert not attempt.done()
 
+    lines: list[asyncio.StreamWriter] = []
+    forwarding: list[asyncio.Task[None]] = []
+
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, downstream = await asyncio.open_connection("127.0.0.1", temporal_server.port)
+        lines.extend((writer, downstream))
         await asyncio.gather(_pump(reader, downstream), _pump(upstream, writer))
 
-    async with await asyncio.start_server(forward, "127.0.0.1", port):
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        forwarding.append(asyncio.ensure_future(forward(reader, writer)))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", port):
         client = await attempt
         assert client.identity == "patient"
         del client
+    for line in lines:  # the SDK's client keeps them open
+        line.transport.abort()
+    await asyncio.gather(*forwarding)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
