@@ -31,7 +31,7 @@ server: $(STAMP) ## build the server's programs (about five minutes the first ti
 
 test: $(STAMP) check ## run every fast test
 	@$(BIN)/python -m tests.needs
-	@$(BIN)/python -m pytest -m 'not whole and not slow' -n 3 --dist loadgroup
+	@$(BIN)/python -m pytest -m 'not whole and not slow' -n 2 --dist loadgroup
 	@echo "not run here: whole clusters, platforms and suites (make whole), and what takes longer still (make proofs)"
 
 whole: $(STAMP) ## run the tests of whole clusters, platforms and suites (about ten minutes; CI runs them too)

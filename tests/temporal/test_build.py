@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import subprocess
 import sys
 import textwrap
@@ -143,11 +144,11 @@ async def test_a_long_build_reports_all_the_time_and_has_an_end(
     lines: list[str] = []
     command = ["sh", "-c", "echo go: downloading a v1; echo go: downloading b v2; echo a/x; sleep 60"]
     started = time.monotonic()
-    with pytest.raises(toolchain.WayFailed, match="not done after 500 ms"):
-        await toolchain.run(command, "building", lines.append, timeout_s=0.5, summarize=toolchain.summarize_go)
+    with pytest.raises(toolchain.WayFailed, match="not done after 1 s"):
+        await toolchain.run(command, "building", lines.append, timeout_s=1, summarize=toolchain.summarize_go)
     assert time.monotonic() - started < 5  # its sleeping child is gone too: the session's end checks that
-    assert len(lines) >= 5
-    assert lines[-1] == "building: 0 s, 2 modules downloaded, 1 packages compiled"
+    assert len(lines) >= 5  # of twenty, on a machine that does nothing else
+    assert re.fullmatch("building: [01] s, 2 modules downloaded, 1 packages compiled", lines[-1])
 
 
 async def test_a_canceled_build_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
