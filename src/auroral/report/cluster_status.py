@@ -16,6 +16,7 @@ from auroral.ecs.health.snapshot import AlarmSeen, DomainSeen, Refusals, SearchS
 from auroral.ecs.health.verdict import Finding, Verdict
 from auroral.ecs.operation import Operation
 from auroral.ecs.seen import InstanceSeen, ServiceSeen, TaskSeen
+from auroral.json_document import json_text
 
 SCHEMA = "auroral.cluster-status/1"
 """A reader of version 1 knows every field of it; later versions of auroral may add some."""
@@ -197,8 +198,7 @@ def document(
 
 def encode(found: StatusDocument, *, indent: bool = True) -> str:
     """The document as JSON; in one line without `indent`."""
-    text = msgspec.json.encode(found)
-    return msgspec.json.format(text, indent=2).decode() if indent else text.decode()
+    return json_text(found) if indent else msgspec.json.encode(found).decode()
 
 
 def schema() -> str:
