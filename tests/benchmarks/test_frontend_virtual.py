@@ -65,6 +65,7 @@ def test_a_queue_without_chance_carries_all_that_its_servers_can() -> None:
     assert found_per_s == pytest.approx(40, rel=0.02)
 
 
+@pytest.mark.whole
 def test_chance_and_pauses_lower_the_rate() -> None:
     def rate_per_s(behaviour: Behaviour) -> float:
         return largest_rate_per_s(behaviour, quantile=0.99, limit_s=0.8, length_s=400, precision=0.01)

@@ -132,6 +132,7 @@ def left(state: ClusterState) -> list[str]:
     return [name for name, pid, began_s in named if alive(pid, began_s)]
 
 
+@pytest.mark.whole
 @pytest.mark.live
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("database", ["postgres", pytest.param("dsql-double", marks=pytest.mark.slow)])

@@ -175,6 +175,7 @@ def test_network_interfaces_of_the_deployments_vpc_are_its_own(contract: Contrac
     assert "1 used (1 by the deployment)" in found["VPCs"].found
 
 
+@pytest.mark.whole
 def test_motos_quotas_of_vpcs_are_read_over_http(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in moto.environ.items():
         monkeypatch.setenv(name, value)

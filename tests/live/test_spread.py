@@ -163,6 +163,7 @@ async def test_the_control_workflow_has_ended_and_the_agents_are_free(
         assert not [child for child in psutil.Process(one.process.pid).children() if child.is_running()]
 
 
+@pytest.mark.whole
 def test_an_interrupt_stops_every_generator_and_leaves_a_result(
     temporal_server, control: str, pool: tuple[list[Benchmark], Path], workers: str, tmp_path: Path
 ) -> None:

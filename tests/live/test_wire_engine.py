@@ -170,6 +170,7 @@ def as_drawn(events: Sequence[HistoryEvent]) -> None:
     assert not of(events, Kind.EVENT_TYPE_WORKFLOW_TASK_FAILED)
 
 
+@pytest.mark.whole
 async def test_runs_that_a_small_cache_forgets_are_built_again(client: Client, temporal_server: LocalServer) -> None:
     with running(temporal_server.address, max_cached_workflows=1) as worker:
         workload = builtin("state-transitions")
@@ -202,6 +203,7 @@ async def test_runs_of_a_worker_that_died_are_gone_on_with_by_another(
     assert len({event.workflow_task_started_event_attributes.identity for event in events} - {""}) == 2
 
 
+@pytest.mark.whole
 async def test_a_history_of_many_pages_is_read_whole(client: Client, make_temporal_server: MakeTemporalServer) -> None:
     """A server that hands out histories in small pages; each run is built again for each of its tasks."""
     small_pages = {"frontend.historyMaxPageSize": 10, "limit.historyMaxPageSize": 10}

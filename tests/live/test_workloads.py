@@ -207,6 +207,7 @@ async def test_failing_attempts_are_retried_at_their_interval_until_the_last(clu
     assert started.event_time.ToDatetime() - scheduled.event_time.ToDatetime() >= timedelta(seconds=0.4)
 
 
+@pytest.mark.whole
 async def test_a_share_of_the_attempts_fails_and_the_workflow_completes(cluster: Cluster) -> None:
     flaky = Activity(count=100, mode="parallel", failure_rate=0.3, retry_interval_s=0.05)
     events = await cluster.history(Workload(name="w", steps=(flaky,)))

@@ -98,7 +98,6 @@ def test_json_of_both_commands(run: Run, domain: Front, index: str) -> None:
     assert status["role"]["read"] is False
 
 
-@pytest.mark.whole
 def test_the_deployment_says_where_and_for_whom(
     cli: Cli, guarded: Front, index: str, as_principal: Become, tmp_path: Path
 ) -> None:
@@ -128,7 +127,6 @@ def test_roles_that_the_domain_has_not(run: Run, domain: Front) -> None:
     assert run(domain, "apply", "--server-arn", SERVER.arn, "--no-roles").code == ExitCode.OK
 
 
-@pytest.mark.whole
 def test_whoever_is_not_let_in_is_told(run: Run, guarded: Front, as_principal: Become) -> None:
     as_principal(SERVER)
     ended = run(guarded, "status")

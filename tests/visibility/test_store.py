@@ -188,7 +188,6 @@ def test_roles_without_the_plugin_are_refused(domain: Front, index: str, as_prin
     assert [one.what for one in plan.refusals] == ["role mappings cannot be made: the security plugin is not there"]
 
 
-@pytest.mark.whole
 def test_the_role_is_made_mapped_and_left_alone(guarded: Front, index: str, as_principal: Become) -> None:
     as_principal(MASTER)
     arns = (SERVER.arn, "arn:aws:iam::123456789012:user/nightly")
@@ -206,7 +205,6 @@ def test_the_role_is_made_mapped_and_left_alone(guarded: Front, index: str, as_p
     assert guarded.refused == []
 
 
-@pytest.mark.whole
 def test_the_role_lets_a_server_do_its_work_and_no_more(
     guarded: Front, secured_node: Node, index: str, as_principal: Become
 ) -> None:
@@ -258,7 +256,6 @@ def _bulk(node: Node, index: str, headers: dict[str, str]) -> list[int]:
     return [next(iter(item.values()))["status"] for item in items]
 
 
-@pytest.mark.whole
 def test_whoever_may_not_is_told_so(guarded: Front, index: str, as_principal: Become) -> None:
     as_principal(STRANGER)
     wanted = template_for(index)

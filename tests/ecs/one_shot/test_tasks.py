@@ -261,6 +261,7 @@ def account(moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AwsA
     return AwsAccount(region=REGION)
 
 
+@pytest.mark.whole
 def test_through_aws_own_interface(moto: Moto, deployed: OneShot, account: AwsAccount) -> None:
     running = start(account, deployed)
     assert running is not None

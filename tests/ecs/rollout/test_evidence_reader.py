@@ -117,6 +117,7 @@ def test_empty_pages_are_passed_over_within_reason(empty: int, found: bool) -> N
     assert len(pages.asked) == min(empty + 1, PAGES) + 1
 
 
+@pytest.mark.whole
 def test_over_http(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pattern's quotes and the time are as CloudWatch takes them."""
     for name, value in moto.environ.items():

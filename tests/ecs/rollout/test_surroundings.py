@@ -121,6 +121,7 @@ def test_other_failures_are_raised(read: object) -> None:
     assert raised.value.failure.kind is Kind.EXPIRED
 
 
+@pytest.mark.whole
 def test_over_http(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in moto.environ.items():
         monkeypatch.setenv(name, value)
