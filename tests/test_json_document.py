@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from auroral.json_document import decode_as, json_text
+from auroral.json_document import decode_as, json_file, json_text
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +21,7 @@ def test_it_reads_back_as_written() -> None:
     text = json_text(Note(of_ms=1.5))
     assert text == '{\n  "schema": "auroral.note/2",\n  "of_ms": 1.5\n}'
     assert read(text.encode()) == Note(of_ms=1.5)
+    assert json_file(Note(of_ms=1.5)) == text.encode() + b"\n"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,12 @@ T = TypeVar("T")
 
 def json_text(document: object) -> str:
     """Any value that msgspec encodes, as JSON indented by two, without a new line at its end."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return _indented(document).decode()
+
+
+def json_file(document: object) -> bytes:
+    """The same as a file has it, with a new line at its end."""
+    return _indented(document) + b"\n"
 
 
 def decode_as(kind: type[T], data: bytes, *, schema_id: str, name: str) -> T:
@@ -27,6 +32,10 @@ def decode_as(kind: type[T], data: bytes, *, schema_id: str, name: str) -> T:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:
         raise ValueError(f"{name} {schema_id}: {error}") from error
+
+
+def _indented(document: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)
 
 
 class _Header(msgspec.Struct):

@@ -25,6 +25,8 @@ ARGUMENTS = [
 ]
 SIZES = {"phone": (375, 812), "desktop": (1280, 900)}
 SCHEMES = ("light", "dark")
+PAGE_SCHEMES = ("light", pytest.param("dark", marks=pytest.mark.whole))
+"""Those in which every page is opened."""
 NAMES = ("pass", "fail", "inconclusive", "interrupted", "stages", "empty", "nothing", "long")
 
 # WCAG contrast of an element's text with the nearest background that is not transparent.
@@ -101,7 +103,7 @@ def visit(browser: Any, files: dict[str, Path]) -> Iterator[Callable[..., Opened
         context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.whole)])
+@pytest.mark.parametrize("scheme", PAGE_SCHEMES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_opens_clean_and_fits(name: str, size: str, scheme: str, visit: Callable[..., Opened]) -> None:

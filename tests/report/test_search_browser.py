@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from auroral.report.search_html import render
-from tests.report.test_html_browser import ARGUMENTS, CONTRAST, SCHEMES, SIZES, Opened
+from tests.report.test_html_browser import ARGUMENTS, CONTRAST, PAGE_SCHEMES, SCHEMES, SIZES, Opened
 from tests.support.search_documents import MAKERS
 
 pytestmark = pytest.mark.browser
@@ -50,7 +50,7 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.whole)])
+@pytest.mark.parametrize("scheme", PAGE_SCHEMES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", ["found", "below-least", "empty"])
 def test_a_page_opens_clean_and_fits(name: str, size: str, scheme: str, visit: Callable[..., Opened]) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from auroral.bench.limits import LimitReport, Reading
 from auroral.bench.manifest import Manifest, Transport
 from auroral.bench.samples import InteractionKind
-from auroral.json_document import decode_as, json_text
+from auroral.json_document import decode_as, json_file
 
 SCHEMA_ID = "auroral.bench.result/1"
 
@@ -323,7 +323,7 @@ class Result(_Document, frozen=True, kw_only=True):
 
 def encode(result: Result) -> bytes:
     """Write the document as indented JSON."""
-    return json_text(result).encode() + b"\n"
+    return json_file(result)
 
 
 def decode(data: bytes) -> Result:

@@ -20,7 +20,7 @@ from auroral.bench.manifest import Manifest
 from auroral.bench.result import Result
 from auroral.bench.sample_file import SampleWriter, ServerTimes, finish, unwritable
 from auroral.errors import OutputError
-from auroral.json_document import json_text
+from auroral.json_document import json_file
 
 if TYPE_CHECKING:
     from auroral.bench.tally import Tally
@@ -63,7 +63,7 @@ class RunDirectory:
                 + ("holds a run already" if taken else "is being written by another run"),
                 hint="name another directory with --output",
             )
-        data = json_text(manifest).encode() + b"\n"
+        data = json_file(manifest)
         directory._replace(MANIFEST, data)
         return directory
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from auroral.capacity.figures import Basis, Figure
-from auroral.json_document import decode_as, json_text
+from auroral.json_document import decode_as, json_file
 
 SCHEMA_ID = "auroral.capacity.plan/1"
 Limiter = Literal["local", "distributed"]
@@ -283,7 +283,7 @@ class Plan(_Document, frozen=True, kw_only=True):
 
 def encode(plan: Plan) -> bytes:
     """Write the document as indented JSON."""
-    return json_text(plan).encode() + b"\n"
+    return json_file(plan)
 
 
 def decode(data: bytes) -> Plan:

@@ -14,7 +14,7 @@ from auroral.bench.manifest import ManifestWorkload
 from auroral.bench.result import ConfigValue, Environment
 from auroral.bench.search.machine import Found, Measured, Status
 from auroral.bench.search.settings import SearchSettings
-from auroral.json_document import decode_as, json_text
+from auroral.json_document import decode_as, json_file
 
 SCHEMA_ID = "auroral.bench.search/1"
 
@@ -106,7 +106,7 @@ def answer_of(found: Found) -> Answer:
 
 def encode(document: SearchDocument) -> bytes:
     """Write the document as indented JSON."""
-    return json_text(document).encode() + b"\n"
+    return json_file(document)
 
 
 def decode(data: bytes) -> SearchDocument:
